@@ -1,0 +1,152 @@
+"""What a node asks of a machine: start a process, survey it, freeze it, prepare a place for it, thaw it there.
+
+Concepts. A `Machine` is one kind of machine on one node (kind "python": CPython host processes). A `Host` is a process
+that runs here. A `Held` is a process that is being built here and does not run yet. An `Offer` is everything a target
+must know to say yes or no; it is plain data and crosses the wire.
+
+Guarantees. `Host.freeze` either returns with the whole host process stopped (SIGSTOP) and a complete image, or raises
+and the program goes on unharmed. `Held.go` is the only call that lets a thawed program run, and it runs at most once.
+`Machine.prepare` refuses with all its reasons at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
+    """One interpreter that a node can use. `digest` names the binary and its start-relevant flags."""
+
+    path: str
+    version: str  # "3.11.7"
+    implementation: str  # "cpython"
+    arch: str  # "x86_64"
+    digest: str
+
+
+class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sojourn run` asks for. Exactly one of `program` (a path) and `module` (as in -m) is set."""
+
+    id: str
+    name: str
+    epoch: int
+    python: str | None = None  # version, interpreter path or virtual environment; None: the default
+    program: str | None = None
+    module: str | None = None
+    args: list[str] = []
+    cwd: str
+    env: dict[str, str] = {}
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process needs at a target. `detail` belongs to the machine kind and is opaque to everybody else."""
+
+    id: str
+    name: str
+    epoch: int
+    machine: str  # "python"
+    interpreter: Interpreter
+    packages: dict[str, str] = {}  # distribution name -> version
+    size: int = 0  # bytes, an estimate
+    resources: list[dict[str, Any]] = []  # one per open resource: kind, name, binding, fd
+    blobs: dict[str, int] = {}  # content digest -> size of what the target may fetch before the freeze
+    detail: dict[str, Any] = {}
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a host process ended: an exit code, or the signal that killed it."""
+
+    code: int | None
+    signal: int | None
+
+
+class Frozen(msgspec.Struct, kw_only=True):
+    """A frozen process: its image in an open descriptor (memfd) that the receiver of this object must close."""
+
+    fd: int
+    size: int  # bytes
+    stopped_at: int  # CLOCK_MONOTONIC nanoseconds, right after the last instruction of the program
+    frames: int  # depth of the captured stack
+    detail: dict[str, Any] = {}
+
+
+class Host(Protocol):
+    """A process that runs on this node."""
+
+    pid: int
+
+    async def survey(self) -> Offer:
+        """Ask the running program what it needs elsewhere. Makes and matches the baseline on the first call."""
+        ...
+
+    async def freeze(self, *, deadline: float) -> Frozen:
+        """Freeze at a safe point within `deadline` seconds, capture, and stop the host process.
+
+        All output written so far is in the log when this returns.
+        Raises: Pinned, Unmovable (the program goes on), HostDied (it ended meanwhile).
+        """
+        ...
+
+    async def unfreeze(self) -> None:
+        """After an abort: continue the stopped host process where it was."""
+        ...
+
+    def signal(self, number: int) -> None: ...
+
+    async def write_stdin(self, data: bytes, *, eof: bool = False) -> None: ...
+
+    async def wait(self) -> Exit:
+        """Wait for the end of the host process; its output is drained into the log before this returns."""
+        ...
+
+    async def kill(self) -> None:
+        """SIGKILL (works on a stopped process too) and reap."""
+        ...
+
+
+class Held(Protocol):
+    """A process being built here: nothing of the program runs before `go`."""
+
+    pid: int
+
+    async def thaw(self, fd: int, size: int) -> None:
+        """Build everything from the image in `fd` (which stays the caller's) and verify it; raises BadImage, Refused."""
+        ...
+
+    async def go(self) -> tuple[Host, int]:
+        """Run. Returns the host and the CLOCK_MONOTONIC nanoseconds of its first instruction."""
+        ...
+
+    async def discard(self) -> None: ...
+
+
+Fetch = Callable[[str], Awaitable[Path]]
+"""Fetches a blob that an Offer lists, by digest, from the offering node; the path stays valid while prepare runs."""
+
+
+class Machine(Protocol):
+    """One kind of machine on this node."""
+
+    kind: str
+
+    async def interpreters(self) -> Sequence[Interpreter]: ...
+
+    async def start(self, spec: StartSpec, log: Any) -> Host:
+        """Start a program; its output goes to `log` (resources.log.Log). Raises UsageError for what cannot start."""
+        ...
+
+    async def prepare(self, offer: Offer, log: Any, fetch: Fetch) -> Held:
+        """Make a held host process for an offered process. Raises Refused with every reason."""
+        ...
+
+    def blob(self, digest: str) -> Path | None:
+        """A blob this node has (for peers that fetch it)."""
+        ...
+
+    async def close(self) -> None:
+        """End every host process and template of this machine."""
+        ...
