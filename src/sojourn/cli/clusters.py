@@ -4,7 +4,6 @@ programs.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Any
 
@@ -74,6 +73,8 @@ def down(as_json: bool) -> None:
 
 def _node(verb: str, *options: str) -> Any:
     """Run `python -m sojourn.node VERB`, which answers in JSON, errors in wire form on stderr."""
+    import subprocess  # here, so that `nodes` does not pay for it
+
     command = [sys.executable, "-m", "sojourn.node", verb, "--home", str(home_path()), *options, "--json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode == 0:
@@ -91,5 +92,5 @@ def _load(load: object) -> str:
     return f"{load:.2f}" if isinstance(load, int | float) else str(load)
 
 
-def _version(interpreter: Any) -> str:
+def _version(interpreter: dict[str, Any] | str) -> str:
     return str(interpreter["version"] if isinstance(interpreter, dict) else interpreter)

@@ -42,7 +42,7 @@ class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     address: str = ""  # of its data plane
-    interpreters: list[Any] = []
+    interpreters: list[dict[str, Any] | str] = []
     load: Any = 0.0
     processes: int = 0
     state: str = ""
