@@ -1,12 +1,18 @@
 """The record of one frame at rest: everything needed to build the code object that goes on from there.
 
-A stack at rest is a flat list of records, outermost first (flat, so that depth costs no recursion). Records hold live
-objects (code, globals, values); the heap's pickler carries them like any other object of the program.
+Concepts. A stack at rest is a flat list of records, outermost first (flat, so that depth costs no recursion). Each
+record but the last runs the next one inside its interrupted call. A frame that runs inside a generator belongs to that
+generator and not to the stack: the frame outside it will execute its `for`, `send()` or `await` again, which enters the
+rebuilt generator. So a stack is cut at its running generators, and each of them keeps its own part (`inner`).
+
+Records hold live objects (code, globals, values); the heap's pickler carries them like any other object of the program.
+What must exist before a generator object can exist (`shape`) is told apart from what may refer back to the generator
+(`values`, `inner`), because the two are loaded at different times.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -16,27 +22,45 @@ class FrameRecord:
     """One frame (or one generator or coroutine that holds a frame).
 
     `kinds` describes the value stack bottom to top, a letter a slot: "o" an object, "N" NULL, "L" a pushed lasti,
-    "P" the previous exception that PUSH_EXC_INFO saved. `values` are the objects to refill, in the order in which the
-    prologue pops them: bound locals by index, then stack objects bottom to top, then those of `pre`.
+    "P" the exception that was current when PUSH_EXC_INFO ran. `values` are the objects to refill, in the order in which
+    the prologue takes them: bound locals by index, then the objects of `kinds` bottom to top, then those of `pre`, then
+    those of `fallback`.
     """
 
     code: CodeType  # the original, never a one-time code object
-    globals: dict[str, Any]
+    globals: dict[str, Any] = field(repr=False)
     name: str
     qualname: str
     bound: list[bool] = field(default_factory=list)  # which of the fast locals (and cells, frees) hold a value
-    values: list[Any] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    lasti_lines: dict[int, int | None] = field(default_factory=dict)  # "L" slot -> line
-    lasti_offsets: dict[int, int] = field(default_factory=dict)  # "L" slot -> offset in the original code
+    values: list[Any] = field(default_factory=list, repr=False)
+    kinds: str = ""
+    lasti: dict[int, int] = field(default_factory=dict)  # "L" slot -> offset in the original code
     target: int = 0  # offset in the original code to jump to
-    site: int | None = None  # offset of the interrupted call, whose exception handler covers the prologue's call
-    line: int | None = None
+    site: int | None = None  # offset of the interrupted instruction: its line, columns and exception handler count
     generator: bool = False
-    prime: str | None = None  # generators: "created", "yield", "running", "task"
+    prime: str | None = None  # generators: "created", "yield", "running", "task" (see `resume`)
     yield_arg: int = 0
     resume_arg: int = 0
-    async_wrap: bool = False
-    pre: tuple[str, ...] = ()  # what to push under the inner frame's result
-    post: tuple[tuple[str, int], ...] = ()  # instructions after the inner frame's result
-    has_inner: bool = False  # the next record of the stack runs inside this one's interrupted call
+    async_wrap: bool = False  # what the priming yield gives is wrapped, as an async generator's `yield` does
+    pre: str = ""  # kinds of what to push between the stack and the inner frame's result
+    after: str = "push"  # what becomes of the inner frame's result: a row of `assemble.EPILOGUES`
+    exit: int = 0  # where a `for` loop goes on when the inner `__next__` raises StopIteration
+    fallback: int = 0  # how many values the epilogue takes when the inner frame returns NotImplemented
+    has_inner: bool = False  # the next record of the stack (or the first of `inner`) runs inside this one's call
+    inner: list[FrameRecord] = field(default_factory=list)  # generators only: the frames that run inside it
+
+    def shape(self) -> FrameRecord:
+        """This record without what may refer back to its generator."""
+        return replace(self, values=[], inner=[])
+
+
+@dataclass(slots=True, eq=False)
+class Stack:
+    """A captured stack: its frames, outermost first, up to the first running generator; and all running generators.
+
+    `running` maps `id(generator object)` to the record of its frame. The objects are kept alive by `generators`.
+    """
+
+    records: list[FrameRecord] = field(default_factory=list)
+    running: dict[int, FrameRecord] = field(default_factory=dict)
+    generators: list[Any] = field(default_factory=list)

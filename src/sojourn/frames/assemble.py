@@ -1,0 +1,387 @@
+"""One-time code objects: a prologue that rebuilds a frame, followed by the frame's own bytecode.
+
+Theory. Since 3.11 all jumps are relative, so bytecode may be moved as a block. A one-time code object is
+
+    prologue | the original bytecode, verbatim
+
+with the exception table shifted and the line table prefixed. The prologue takes the frame's values from a list, stores
+them into locals, cells and stack slots, calls the resumer of the next inner frame, leaves that call's result where the
+interrupted instruction would have left it, and jumps behind that instruction. From there on the program runs its own
+code, which specializes as ever. PyTorch Dynamo's resume functions are the precedent for the second half.
+
+Guarantees.
+1. Values come from a list that the prologue empties, never from constants: nothing outlives its use.
+2. The position of the prologue's call has the line and the columns of the interrupted instruction, and its exception
+   handler: a traceback through a resumed frame reads as it would have, and `except` and `with` see what they should.
+   (3.13 looks handlers up with the unit before the call, so the entry begins there.)
+3. A frame that is still in its prologue can be captured again: the last constant of a one-time code object is a `Plan`,
+   which says what is to be rebuilt and which positions of the prologue mean what.
+4. No assumption about size: arguments over 255 get as many EXTENDED_ARG as they need.
+
+Rejected: writing into a fresh frame's memory (corrupts reference counts at the first mistake); re-compiling source
+(there may be none); jumping with `f_lineno` (lines are not positions, and nothing jumps into a `with` or an `except`).
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import Any
+
+from .analyze import VERSION, Facts, Handler, Position, cache_units, facts
+from .record import FrameRecord
+
+CO_VARARGS, CO_VARKEYWORDS = 4, 8
+_MAX_ARG = 255
+_NO_POSITION: Position = (None, None, None, None)
+_STOP_ITERATION_WRAP = 4  # CALL_INTRINSIC_1: ASYNC_GEN_WRAP
+
+# What becomes of the value that the inner frame gives. Rows are instructions; "none" as argument is the constant None.
+EPILOGUES: dict[str, tuple[tuple[str, int | str], ...]] = {
+    "push": (),
+    "drop": (("POP_TOP", 0),),
+    "none": (("POP_TOP", 0), ("LOAD_CONST", "none")),
+    "push, null": (("PUSH_NULL", 0),),
+    "truth": (("UNARY_NOT", 0), ("UNARY_NOT", 0)) if VERSION < (3, 13) else (("TO_BOOL", 0),),
+    "falsehood": (("UNARY_NOT", 0),) if VERSION < (3, 13) else (("TO_BOOL", 0), ("UNARY_NOT", 0)),
+    "next": (),  # and StopIteration leaves the loop: see `_Writer.leave_loop`
+    "operator": (),  # and NotImplemented asks the other operand: see `_Writer.ask_other`
+    "operator, truth": (("TO_BOOL", 0),),
+}
+
+
+class _Marked(Exception):
+    """Raised and caught inside a prologue, because only a handler can push a position."""
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """What a one-time code object is: kept as its last constant."""
+
+    record: FrameRecord  # without values
+    values: list[Any]  # those still to be taken, last first
+    shift: int = 0  # length of the prologue
+    entry: int = 0  # generators: offset of RETURN_GENERATOR
+    pause: int | None = None  # generators: offset of the priming YIELD_VALUE
+    calls: dict[int, str] = field(default_factory=dict)  # offset of a call of ours -> what becomes of its result
+    marks: dict[int, int] = field(default_factory=dict)  # offset of a raise -> offset in the original
+
+    def original_offset(self, offset: int) -> int:
+        """Where in the original code a position of the one-time code lies."""
+        if offset >= self.shift:
+            return offset - self.shift
+        return self.marks.get(offset, self.record.site or 0)
+
+    def remaining(self) -> tuple[FrameRecord, FunctionType | None]:
+        """The record with the values that are still to be taken, and the resumer among them."""
+        record = self.record.shape()
+        record.values = self.values[::-1]
+        resumer = record.values.pop(len(record.values) - 1 - record.fallback) if record.has_inner else None
+        return record, resumer
+
+
+def plan_of(code: CodeType) -> Plan | None:
+    """The plan of a one-time code object; None for any other."""
+    last = code.co_consts[-1] if code.co_consts else None
+    return last if type(last) is Plan else None
+
+
+def original_of(code: CodeType) -> CodeType:
+    """The program's own code object."""
+    plan = plan_of(code)
+    return plan.record.code if plan else code
+
+
+def unbuilt(resumer: FunctionType | None) -> list[FrameRecord]:
+    """The records, outermost first, of a function made by `resume.build` that has not been called yet."""
+    records: list[FrameRecord] = []
+    while resumer is not None:
+        plan = plan_of(resumer.__code__)
+        assert plan is not None
+        record, resumer = plan.remaining()
+        records.append(record)
+    return records
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def write_exception_table(handlers: Iterable[Handler]) -> bytes:
+    """Encode `co_exceptiontable`, sorted as the interpreter's search expects it."""
+    table = bytearray()
+    for h in sorted(handlers, key=lambda h: h.start):
+        start = len(table)
+        for number in (h.start // 2, (h.end - h.start) // 2, h.target // 2, h.depth << 1 | h.lasti):
+            digits = [number & 63]
+            while number := number >> 6:
+                digits.append(number & 63 | 64)
+            table += bytes(reversed(digits))
+        table[start] |= 128
+    return bytes(table)
+
+
+def _varint(table: bytearray, number: int) -> None:
+    while number >= 64:
+        table.append(64 | number & 63)
+        number >>= 6
+    table.append(number)
+
+
+def _signed_varint(table: bytearray, number: int) -> None:
+    _varint(table, -number << 1 | 1 if number < 0 else number << 1)
+
+
+def write_line_table(first_line: int, spans: Iterable[tuple[int, Position]]) -> bytes:
+    """Encode a line table that covers `spans` (length in bytes, position) and ends at the line it began with.
+
+    Entries hold the difference to the line before, so a table may be prefixed if the prefix comes back to its start.
+    An entry covers up to eight units: long form (14) with columns, 13 with a line only, 15 with nothing.
+    """
+    table = bytearray()
+    current = first_line
+    pending = [(length // 2, position) for length, position in spans if length]
+    for number, (units, position) in enumerate(pending):
+        line, end_line, column, end_column = position
+        while units:
+            count = min(units, 8)
+            units -= count
+            if number == len(pending) - 1 and not units:
+                line, end_line, column, end_column = first_line, None, None, None  # come back
+            if line is None:
+                table.append(0x80 | 15 << 3 | count - 1)
+                continue
+            if end_line is None or column is None or end_column is None:
+                table.append(0x80 | 13 << 3 | count - 1)
+                _signed_varint(table, line - current)
+            else:
+                table.append(0x80 | 14 << 3 | count - 1)
+                _signed_varint(table, line - current)
+                _varint(table, end_line - line)
+                _varint(table, column + 1)
+                _varint(table, end_column + 1)
+            current = line
+    return bytes(table)
+
+
+# ---- code ------------------------------------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Emits a prologue and keeps its tables: positions, handlers, constants, depth."""
+
+    def __init__(self, code: CodeType, take: Callable[[], Any]) -> None:
+        self.code = bytearray()
+        self.consts: list[Any] = list(code.co_consts)
+        self.handlers: list[Handler] = []
+        self.outer: list[tuple[int, int, Handler]] = []  # spans that the original's handlers cover
+        self.spans: list[tuple[int, Position]] = []
+        self.depth = 0
+        self.max_depth = 0
+        self._take = self.const(take)
+        self.none = self.const(None)
+        self._position: Position = _NO_POSITION
+        self._position_start = 0
+
+    def const(self, value: Any) -> int:
+        self.consts.append(value)
+        return len(self.consts) - 1
+
+    def emit(self, name: str, arg: int = 0) -> int:
+        """Append an instruction; returns the offset of its opcode."""
+        high = arg >> 8
+        prefix: list[int] = []
+        while high:
+            prefix.append(high & _MAX_ARG)
+            high >>= 8
+        for part in reversed(prefix):
+            self.code += bytes((dis.opmap["EXTENDED_ARG"], part))
+        offset = len(self.code)
+        self.code += bytes((dis.opmap[name], arg & _MAX_ARG)) + bytes(2 * cache_units(name))
+        return offset
+
+    def at(self, position: Position) -> None:
+        """From here on, instructions have this position."""
+        here = len(self.code)
+        self.spans.append((here - self._position_start, self._position))
+        self._position, self._position_start = position, here
+
+    def grow(self, by: int) -> None:
+        self.depth += by
+        self.max_depth = max(self.max_depth, self.depth)
+
+    def load(self, const: int) -> None:
+        self.emit("LOAD_CONST", const)
+
+    def call_const(self, const: int, arguments: int = 0) -> int:
+        """Call a constant; the arguments, if any, must be pushed by `load_arguments` of the caller."""
+        if VERSION >= (3, 13):
+            self.load(const)
+            self.emit("PUSH_NULL")
+        else:
+            self.emit("PUSH_NULL")
+            self.load(const)
+        return self.call(arguments)
+
+    def call(self, arguments: int = 0) -> int:
+        if VERSION == (3, 11):
+            self.emit("PRECALL", arguments)
+        return self.emit("CALL", arguments)
+
+    def take(self) -> None:
+        """Push the next value."""
+        self.call_const(self._take)
+        self.grow(1)
+
+    def call_taken(self, arguments: int = 0) -> int:
+        """Take a callable and its arguments, and call it; returns the offset of the call."""
+        if VERSION >= (3, 13):
+            self.take()
+            self.emit("PUSH_NULL")
+        else:
+            self.emit("PUSH_NULL")
+            self.take()
+        self.grow(1)
+        for _ in range(arguments):
+            self.take()
+        offset = self.call(arguments)
+        self.grow(-1 - arguments)
+        return offset
+
+    def push(self, kinds: str, marks: dict[int, tuple[int, Position]], plan: Plan) -> None:
+        """Refill stack slots."""
+        for kind in kinds:
+            match kind:
+                case "N":
+                    self.emit("PUSH_NULL")
+                    self.grow(1)
+                case "L":
+                    self._push_position(*marks[self.depth], plan)
+                case "P":
+                    self.take()
+                    self.emit("PUSH_EXC_INFO")
+                    self.grow(1)
+                    self.emit("POP_TOP")
+                    self.grow(-1)
+                case _:
+                    self.take()
+
+    def _push_position(self, original: int, position: Position, plan: Plan) -> None:
+        """A position cannot be a constant (tagged from 3.14 on): raise under an entry that pushes it."""
+        self.at(position)
+        self.load(self.const(_Marked))
+        raised = self.emit("RAISE_VARARGS", 1)
+        self.at(_NO_POSITION)
+        caught = len(self.code)
+        self.handlers.append(Handler(raised, caught, caught, self.depth, True))
+        self.emit("POP_TOP")
+        plan.marks[raised] = original
+        self.grow(2)
+        self.grow(-1)
+
+    def cover(self, start: int, handler: Handler | None) -> None:
+        """Let the original's handler see what is raised from `start` to here."""
+        if handler is not None:
+            self.outer.append((start, len(self.code), handler))
+
+    def jump(self, distance: int) -> None:
+        self.emit("JUMP_FORWARD", distance // 2)
+
+
+def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
+    """The code object that rebuilds `record` (whose values will stand in `values`, last first) and goes on."""
+    code = record.code
+    original = facts(code)
+    plan = Plan(record.shape(), values)
+    writer = _Writer(code, values.pop)
+    if record.generator:
+        plan.entry = writer.emit("RETURN_GENERATOR")
+        writer.emit("POP_TOP")
+    writer.emit("RESUME", 0)
+    arguments = min(code.co_argcount, 1)
+    for index, bound in enumerate(record.bound):
+        if bound:
+            writer.take()
+            writer.emit("STORE_FAST", index)
+            writer.grow(-1)
+        elif index < arguments:
+            writer.emit("DELETE_FAST", index)
+    marks = {slot: (offset, original.position(offset)) for slot, offset in record.lasti.items()}
+    writer.push(record.kinds, marks, plan)
+    position = _NO_POSITION if record.site is None else original.position(record.site)
+    handler = None if record.site is None else original.handler(record.site)
+    if record.generator and record.prime != "created":
+        _write_pause(writer, plan, position, handler)
+    writer.push(record.pre, {}, plan)
+    if record.has_inner:
+        _write_inner_call(writer, plan, position, handler)
+    _write_epilogue(writer, EPILOGUES[record.after])
+    writer.jump(record.target)
+    writer.at(_NO_POSITION)
+    return _finish(writer, plan, original, arguments)
+
+
+def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
+    """Suspend here, so that a first `send(None)` rebuilds the frame and runs nothing of the program."""
+    record = plan.record
+    if record.prime == "task":
+        writer.take()  # not primed: the event loop's first step gets what the task was waiting for
+    else:
+        writer.load(writer.none)
+        writer.grow(1)
+    if record.async_wrap:
+        if VERSION == (3, 11):
+            writer.emit("ASYNC_GEN_WRAP")
+        else:
+            writer.emit("CALL_INTRINSIC_1", _STOP_ITERATION_WRAP)
+    writer.at(position)
+    if record.prime == "running":
+        # The frame outside will execute its `for`, `send` or `await` again: what that sends is dropped.
+        plan.pause = writer.emit("YIELD_VALUE", 1 if VERSION == (3, 12) else 0)
+        writer.at(_NO_POSITION)
+        writer.emit("RESUME", 1)
+        writer.emit("POP_TOP")
+        writer.grow(-1)
+    else:
+        plan.pause = writer.emit("YIELD_VALUE", record.yield_arg)
+        writer.cover(plan.pause, handler)
+        writer.at(_NO_POSITION)
+        writer.emit("RESUME", record.resume_arg)
+
+
+def _write_inner_call(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
+    writer.at(position)
+    call = writer.call_taken()
+    writer.cover(call - 2, handler)
+    writer.at(_NO_POSITION)
+    plan.calls[call] = plan.record.after
+
+
+def _write_epilogue(writer: _Writer, rows: tuple[tuple[str, int | str], ...]) -> None:
+    for name, arg in rows:
+        writer.emit(name, writer.none if arg == "none" else int(arg))
+    writer.max_depth += 1
+
+
+def _finish(writer: _Writer, plan: Plan, original: Facts, arguments: int) -> CodeType:
+    code = original.code
+    shift = plan.shift = len(writer.code)
+    handlers = [
+        *writer.handlers,
+        *(Handler(start, end, h.target + shift, h.depth, h.lasti) for start, end, h in writer.outer),
+        *(Handler(h.start + shift, h.end + shift, h.target + shift, h.depth, h.lasti) for h in original.handlers),
+    ]
+    writer.const(plan)
+    return code.replace(
+        co_code=bytes(writer.code) + code.co_code,
+        co_consts=tuple(writer.consts),
+        co_exceptiontable=write_exception_table(handlers),
+        co_linetable=write_line_table(code.co_firstlineno, writer.spans) + code.co_linetable,
+        co_stacksize=max(code.co_stacksize, writer.max_depth + 8),
+        co_flags=code.co_flags & ~(CO_VARARGS | CO_VARKEYWORDS),
+        # `super()` without arguments insists on a first argument; the rest of the signature is done with.
+        co_argcount=arguments,
+        co_kwonlyargcount=0,
+        co_posonlyargcount=0,
+    )

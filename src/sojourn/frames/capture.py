@@ -1,0 +1,468 @@
+"""From live frames to records.
+
+Theory. A stack can be captured in one of three modes, which say how the innermost frame stands:
+
+- "exact": an opcode event has stopped it; it is about to execute the instruction at `f_lasti`.
+- "reexecute": it is inside a C call that may be made again (`boundary.BLOCKING`); callable and arguments stay in place.
+- "called": it called us, and the call is to give `result` when the frame goes on.
+
+All outer frames are inside an instruction that runs the next inner frame; `boundary` decides how each goes on. Frames
+that are themselves resumed and still in their prologue follow their plan (`assemble.Plan`) instead.
+
+Exceptions being handled form a stack of their own, cut at generators. What a "P" slot holds is the exception that was
+current *before*; what has to be made current when the slot is rebuilt is the word of the next "P" slot up, and for the
+last one the exception the segment handles now.
+
+Guarantees. Nothing is changed: `f_locals` is never touched, no code of the program is called. Depth costs no recursion.
+A frame that cannot be captured now raises `Pin`, which names the frame to wait for. The caller must not be handling an
+exception of its own (it would be taken for the program's).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import CoroutineType, FrameType, FunctionType, GeneratorType
+from typing import TYPE_CHECKING, Any, Literal
+
+from sojourn.errors import InternalError
+
+from .analyze import Instruction, facts
+from .assemble import Plan, plan_of, unbuilt
+from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
+from .layout import NULL, Frame, LiveObjects, TaggedInt, handled_exception, verify
+from .record import FrameRecord, Stack
+
+__all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
+
+Mode = Literal["exact", "reexecute", "called"]
+if TYPE_CHECKING:
+    from types import AsyncGeneratorType
+
+    AnyGenerator = GeneratorType[Any, Any, Any] | CoroutineType[Any, Any, Any] | AsyncGeneratorType[Any, Any]
+
+_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
+_OPTIMIZED = 1
+# Frames of these modules key what they remember by `id()`, which another process cannot keep: wait until they are gone.
+_KEYED_BY_ADDRESS = frozenset({"copy", "pprint", "json.encoder", "pickle", "reprlib"})
+_KEYED_FUNCTIONS = frozenset({"deepcopy", "_deepcopy_list", "_deepcopy_tuple", "_deepcopy_dict", "_reconstruct"})
+
+
+class _Reading:
+    """A frame being read: its record and what the record will be made of."""
+
+    __slots__ = ("code_facts", "exceptions", "frame", "generator", "kinds", "local_values", "plan", "record", "stack",
+                 "view")  # fmt: skip
+
+    def __init__(self, frame: FrameType) -> None:
+        self.frame = frame
+        self.view = Frame.of(frame)
+        self.plan = plan_of(frame.f_code)
+        code = self.plan.record.code if self.plan else frame.f_code
+        self.code_facts = facts(code)
+        self.generator = self.view.generator
+        self.record = FrameRecord(
+            code, frame.f_globals, frame.f_code.co_name, frame.f_code.co_qualname,
+            generator=bool(code.co_flags & _GENERATOR_FLAGS),
+        )  # fmt: skip
+        self.stack: list[Any] = []
+        self.exceptions: list[int] = []  # which of `stack` belong to "P" slots
+        self.local_values: list[Any] = []
+
+    @property
+    def in_prologue(self) -> bool:
+        return self.plan is not None and self.frame.f_lasti < self.plan.shift
+
+    def instruction(self) -> Instruction:
+        """Where the frame stands in its original code."""
+        shift = self.plan.shift if self.plan else 0
+        return self.code_facts.at(self.frame.f_lasti - shift)
+
+    def saved_depth(self) -> int | None:
+        return self.view.saved_depth(self.code_facts.locals_count)
+
+    def check_namespace(self) -> None:
+        code = self.record.code
+        if code.co_flags & _OPTIMIZED or self.view.namespace in (0, id(self.frame.f_globals)):
+            return
+        what = "exec() with a namespace of its own" if code.co_name == "<module>" else "the body of a class"
+        raise Pin(self.frame.f_back or self.frame, f"held by {what}, {code.co_qualname}")
+
+    def check_memory(self) -> None:
+        module = self.frame.f_globals.get("__name__")
+        if module in _KEYED_BY_ADDRESS and (module != "copy" or self.record.code.co_name in _KEYED_FUNCTIONS):
+            outside = self.frame
+            while outside.f_back is not None and outside.f_globals is self.frame.f_globals:
+                outside = outside.f_back
+            raise Pin(outside, f"{module} remembers addresses of objects until it returns from", self.view.function)
+
+    def read_locals(self) -> None:
+        for index in range(self.code_facts.locals_count):
+            value = self.view.slot(index)
+            self.record.bound.append(value is not NULL)
+            if value is not NULL:
+                self.local_values.append(value)
+
+    def read_stack(self, kinds: str) -> None:
+        """Read the lowest slots of the stack. `kinds` knows "L" and "P"; the words tell objects from NULL."""
+        first = self.code_facts.locals_count
+        found: list[str] = []
+        for index, kind in enumerate(kinds):
+            value = self.view.slot(first + index)
+            if kind == "L":
+                units = value.value if isinstance(value, TaggedInt) else value
+                offset = 2 * int(units)
+                self.record.lasti[index] = self.plan.original_offset(offset) if self.plan else offset
+            elif kind == "P":
+                self.exceptions.append(len(self.stack))
+                self.stack.append(value)  # replaced by `_settle_exceptions`
+            elif value is NULL:
+                kind = "N"
+            elif isinstance(value, TaggedInt):
+                # 3.15: the index of a loop whose iterable stands in the slot below
+                iterator = iter(self.stack[-1])
+                iterator.__setstate__(value.value)
+                self.stack[-1] = iterator
+                kind = "N"
+            else:
+                kind = "o"
+                self.stack.append(value)
+            found.append(kind)
+        self.record.kinds = "".join(found)
+
+    def push(self, value: Any) -> None:
+        self.record.kinds += "N" if value is NULL else "o"
+        if value is not NULL:
+            self.stack.append(value)
+
+    def push_pre(self, values: list[Any]) -> None:
+        """What goes between the stack and the inner frame's result."""
+        self.record.pre = "".join("N" if v is NULL else "o" for v in values)
+        self.stack += [v for v in values if v is not NULL]
+
+    def finish(self) -> FrameRecord:
+        self.record.values = [*self.local_values, *self.stack]
+        return self.record
+
+
+def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, result: Any = None,
+                  waited: float = 0.0) -> Stack:  # fmt: skip
+    """Capture `frame` and everything outside it up to, not including, `base`.
+
+    Args:
+        frame: the innermost frame of the program.
+        base: the innermost frame that is not the program's; None for all.
+        mode: how `frame` stands (see above).
+        result: what the call gives in mode "called".
+        waited: seconds already spent in the call, in mode "reexecute".
+
+    Raises:
+        Pin: `pin.frame` cannot be captured now.
+    """
+    verify()
+    current = sys.exc_info()[1]
+    readings: list[_Reading] = []  # innermost first
+    ahead: list[FrameRecord] = []  # frames that a prologue is about to rebuild
+    live = LiveObjects()
+    at: FrameType | None = frame
+    while at is not None and at is not base:
+        reading = _Reading(at)
+        reading.check_namespace()
+        reading.check_memory()
+        reading.read_locals()
+        if readings:
+            _read_outer(reading, readings[-1], live)
+        elif mode == "exact" and reading.in_prologue:
+            ahead = _read_prologue(reading)
+        else:
+            _INNERMOST[mode](reading, result, waited)
+        if reading.record.generator:
+            reading.record.prime = "running"
+        readings.append(reading)
+        at = at.f_back
+    _settle_exceptions(_segments(readings), current)
+    return _linked(readings, ahead)
+
+
+def _segments(readings: list[_Reading]) -> list[list[_Reading]]:
+    """Innermost first; each segment ends with the generator it runs in, if any."""
+    segments: list[list[_Reading]] = [[]]
+    for reading in readings:
+        segments[-1].append(reading)
+        if reading.generator is not None:
+            segments.append([])
+    return segments
+
+
+def _settle_exceptions(segments: list[list[_Reading]], current: BaseException | None) -> None:
+    outside = current
+    for segment in segments:
+        handled = outside
+        generator = segment[-1].generator if segment else None
+        if generator is not None:
+            handled, outside = handled_exception(generator)
+        slots = [(r, i) for r in reversed(segment) for i in r.exceptions]  # outermost first
+        values = [reading.stack[index] for reading, index in slots[1:]] + [handled]
+        for (reading, index), value in zip(slots, values, strict=False):
+            reading.stack[index] = value
+
+
+def _linked(readings: list[_Reading], ahead: list[FrameRecord]) -> Stack:
+    stack = Stack()
+    part = ahead[::-1]  # innermost first, since the last generator
+    for reading in readings:
+        record = reading.finish()
+        if reading.generator is None:
+            part.append(record)
+            continue
+        record.inner = part[::-1]
+        stack.running[id(reading.generator)] = record
+        stack.generators.append(reading.generator)
+        part = []
+    stack.records = part[::-1]
+    return stack
+
+
+# ---- the innermost frame ---------------------------------------------------------------------------------------------
+
+
+def _read_exact(reading: _Reading, result: Any, waited: float) -> None:
+    instruction = reading.instruction()
+    kinds = reading.code_facts.kinds(instruction)
+    depth = reading.saved_depth()
+    if depth is not None and depth != len(kinds):
+        raise InternalError(
+            f"{reading.record.qualname} holds {depth} values at {instruction.offset} {instruction.name}, "
+            f"{len(kinds)} were expected"
+        )
+    reading.read_stack(kinds)
+    reading.record.target = reading.code_facts.restart(instruction)
+    reading.record.site = instruction.offset
+
+
+def _read_blocked(reading: _Reading, result: Any, waited: float) -> None:
+    if reading.in_prologue:
+        raise Pin(reading.frame, "it is being rebuilt")
+    instruction = reading.instruction()
+    where = (reading.view, reading.code_facts, instruction)
+    blocking = is_blocked(*where)
+    if blocking is None:
+        raise Pin(reading.frame, "blocked in", blocked_callable(*where))
+    kinds = reading.code_facts.kinds(instruction)
+    reading.read_stack(kinds)
+    if blocking.timeout is not None and instruction.arg > blocking.timeout:
+        place = len(reading.stack) - instruction.arg + blocking.timeout
+        allowed = reading.stack[place]
+        if isinstance(allowed, (int, float)) and allowed > 0:
+            left = max(0.0, allowed * blocking.unit - waited) / blocking.unit
+            reading.stack[place] = left if isinstance(allowed, float) or blocking.unit == 1.0 else round(left)
+    reading.record.target = reading.code_facts.restart(instruction)
+    reading.record.site = instruction.offset
+
+
+def _read_caller(reading: _Reading, result: Any, waited: float) -> None:
+    callee = sys._getframe()
+    while callee is not None and callee.f_back is not reading.frame:
+        callee = callee.f_back
+    if callee is None or reading.in_prologue:
+        raise Pin(reading.frame, "it did not call")
+    continuation = _decide(reading, _Reading(callee), LiveObjects())
+    if continuation.again:
+        raise Pin(reading.frame, "a generator of ours is being run")
+    reading.read_stack(reading.code_facts.kinds(reading.instruction())[: continuation.keep])
+    for value in continuation.pre:
+        reading.push(value)
+    reading.push(result)
+    reading.record.after = continuation.after
+    reading.record.site = reading.instruction().offset
+    reading.record.target = reading.instruction().end
+
+
+_INNERMOST: dict[Mode, Callable[[_Reading, Any, float], None]] = {
+    "exact": _read_exact,
+    "reexecute": _read_blocked,
+    "called": _read_caller,
+}
+
+
+# ---- outer frames ----------------------------------------------------------------------------------------------------
+
+
+def _decide(reading: _Reading, inner: _Reading, live: LiveObjects) -> Continuation:
+    instruction = reading.instruction()
+    return decide(Site(
+        reading.frame, reading.view, reading.code_facts, instruction, reading.code_facts.kinds(instruction),
+        reading.saved_depth(), inner.frame, inner.view, live,
+    ))  # fmt: skip
+
+
+def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
+    record, plan = reading.record, reading.plan
+    if plan is not None and reading.in_prologue:
+        after = plan.calls.get(reading.frame.f_lasti)
+        if after is None:
+            raise Pin(reading.frame, "it is being rebuilt")  # taking a value has run a finalizer
+        _follow_plan(reading, plan)
+        record.after, record.has_inner = after, True
+        return
+    instruction = reading.instruction()
+    continuation = _decide(reading, inner, live)
+    record.site = instruction.offset
+    if continuation.again:
+        reading.read_stack(reading.code_facts.kinds(instruction)[: continuation.keep])
+        for value in continuation.pre:
+            reading.push(value)
+        record.target = reading.code_facts.restart(instruction)
+        return
+    kinds = reading.code_facts.kinds(instruction)
+    reading.read_stack(kinds[: continuation.keep])
+    reading.push_pre(continuation.pre)
+    record.after, record.exit = continuation.after, continuation.exit
+    record.target = instruction.end
+    record.has_inner = True
+
+
+# ---- frames inside a C call ------------------------------------------------------------------------------------------
+
+
+def blocking_call(frame: FrameType) -> Blocking | None:
+    """The row of the re-executable call that the frame is inside of; None if it is in no such call."""
+    reading = _Reading(frame)
+    if reading.in_prologue or frame.f_lasti < 0:
+        return None
+    return is_blocked(reading.view, reading.code_facts, reading.instruction())
+
+
+def blocked_in(frame: FrameType) -> Pin | None:
+    """A pin that names the C call the frame seems to be in; None if it stands at no call."""
+    reading = _Reading(frame)
+    if reading.in_prologue or frame.f_lasti < 0 or reading.instruction().name not in CALLS:
+        return None
+    callable = blocked_callable(reading.view, reading.code_facts, reading.instruction())
+    return Pin(frame, "blocked in", callable)
+
+
+# ---- frames in their prologue ----------------------------------------------------------------------------------------
+
+
+def _follow_plan(reading: _Reading, plan: Plan) -> None:
+    """The frame's stack stands as at the call of the inner frame: read it, and take the rest from the plan."""
+    record, planned = reading.record, plan.record
+    _read_planned_stack(reading, plan)
+    first = reading.code_facts.locals_count + len(planned.kinds)
+    reading.push_pre([reading.view.slot(first + index) for index in range(len(planned.pre))])
+    record.has_inner = True
+
+
+def _read_planned_stack(reading: _Reading, plan: Plan) -> None:
+    record, planned = reading.record, plan.record
+    reading.read_stack(planned.kinds)
+    record.lasti = dict(planned.lasti)
+    record.target, record.site, record.exit = planned.target, planned.site, planned.exit
+
+
+def _read_prologue(reading: _Reading) -> list[FrameRecord]:
+    """An opcode event inside a prologue: nothing is lost by waiting, except right before the inner frame is entered.
+
+    Returns the records of the frames that would have been entered.
+    """
+    plan, frame = reading.plan, reading.frame
+    assert plan is not None
+    after = plan.calls.get(frame.f_lasti)
+    if after is None:
+        raise Pin(frame, "it is being rebuilt")
+    _follow_plan(reading, plan)
+    reading.record.after = after
+    first = reading.code_facts.locals_count + len(plan.record.kinds) + len(plan.record.pre)
+    callables = (reading.view.slot(first), reading.view.slot(first + 1))  # the order depends on the version
+    return unbuilt(next(c for c in callables if isinstance(c, FunctionType)))
+
+
+# ---- generators that do not run --------------------------------------------------------------------------------------
+
+
+def capture_generator(generator: AnyGenerator) -> FrameRecord | None:
+    """The record of a suspended or unstarted generator, coroutine or async generator; None for a finished one.
+
+    Raises:
+        Pin: it is running (its record is in `Stack.running` if it belongs to the captured stack).
+    """
+    verify()
+    frame = _frame_of(generator)
+    if frame is None:
+        return None
+    reading = _Reading(frame)
+    reading.check_memory()
+    record, plan = reading.record, reading.plan
+    record.name, record.qualname = generator.__name__, generator.__qualname__
+    if frame.f_lasti >= 0 and plan is not None and reading.in_prologue:
+        return _restored(reading, plan)
+    reading.read_locals()
+    instruction = reading.instruction() if frame.f_lasti >= 0 else reading.code_facts.instructions[0]
+    if instruction.name in ("RETURN_GENERATOR", "POP_TOP"):
+        _read_created(reading)
+    else:
+        _read_suspended(reading, instruction)
+    _settle_exceptions([[reading]], None)
+    return reading.finish()
+
+
+def _frame_of(generator: AnyGenerator) -> FrameType | None:
+    match generator:
+        case GeneratorType():
+            frame, running = generator.gi_frame, generator.gi_running
+        case CoroutineType():
+            frame, running = generator.cr_frame, generator.cr_running
+        case _:
+            frame, running = generator.ag_frame, False
+    if running:
+        raise Pin(frame, "it runs outside of the captured stack")
+    return frame
+
+
+def _read_created(reading: _Reading) -> None:
+    created = next(i for i in reading.code_facts.instructions if i.name == "RETURN_GENERATOR")
+    reading.read_stack(reading.code_facts.kinds(created))
+    reading.record.prime = "created"
+    reading.record.target = reading.code_facts.after(created).end  # behind the POP_TOP
+
+
+def _read_suspended(reading: _Reading, instruction: Instruction) -> None:
+    record, code_facts = reading.record, reading.code_facts
+    given = instruction if instruction.name == "YIELD_VALUE" else code_facts.before(instruction)
+    resume = code_facts.after(given)
+    if given.name != "YIELD_VALUE" or resume.name != "RESUME":
+        raise Pin(reading.frame, f"it runs outside of the captured stack, at {instruction.name}")
+    wrap = code_facts.before(given)
+    record.async_wrap = wrap.name == "ASYNC_GEN_WRAP" or (wrap.name, wrap.arg) == ("CALL_INTRINSIC_1", 4)
+    record.prime = "yield"
+    record.yield_arg, record.resume_arg = given.arg, resume.arg
+    reading.read_stack(code_facts.kinds(given)[:-1])
+    record.target, record.site = resume.end, given.offset
+
+
+def _restored(reading: _Reading, plan: Plan) -> FrameRecord:
+    """A rebuilt generator that has not run since: not started at all, or at its priming pause."""
+    offset = reading.frame.f_lasti
+    if offset in (plan.entry, plan.entry + 2):
+        record, _ = plan.remaining()
+        record.name, record.qualname = reading.record.name, reading.record.qualname
+        return record
+    if plan.pause is None or offset not in (plan.pause, plan.pause + 2):
+        raise Pin(reading.frame, "it is being rebuilt")
+    record, planned = reading.record, plan.record
+    reading.read_locals()
+    _read_planned_stack(reading, plan)
+    record.yield_arg, record.resume_arg, record.async_wrap = planned.yield_arg, planned.resume_arg, planned.async_wrap
+    _settle_exceptions([[reading]], None)
+    reading.finish()
+    if planned.prime == "running":
+        left, resumer = plan.remaining()
+        record.prime = "running"
+        record.pre, record.after, record.fallback = planned.pre, planned.after, planned.fallback
+        record.has_inner = planned.has_inner
+        record.values += left.values
+        record.inner = unbuilt(resumer)
+    else:
+        record.prime = "yield"
+    return record

@@ -1,0 +1,155 @@
+"""From records to callables and generators that go on.
+
+Theory. A resumer is a plain function around a one-time code object (`assemble`). The list its prologue takes values
+from ends with the resumer of the next inner frame, so a whole stack is one chain of functions, built innermost first:
+calling the outermost one rebuilds the frames outermost first, each from inside the one before, as they were.
+
+A generator object has to exist before the objects that refer to it can be loaded, and what it holds may refer back to
+it. So it comes in two steps: `generator_shell` makes an unstarted generator whose prologue has nothing to take yet;
+`generator_fill` supplies the values and *primes* it: the first `send(None)` runs the prologue as far as a pause, after
+which the generator stands where it stood. Records say how (`prime`):
+
+- "created": it had not started, so it is not primed either.
+- "yield": it was suspended at a `yield` or an `await`.
+- "running": it was on the stack; it pauses before its inner frames are rebuilt, and goes on when the frame outside
+  executes its `for`, `send` or `await` again (what that sends is dropped).
+- "task": as "yield", but unprimed: its first step gives the last value, which an event loop then waits for.
+
+Guarantees. Depth costs no recursion. No code of the program runs before the resumer is called. A generator that is
+resumed has the type, name and qualified name it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import AsyncGeneratorType, CellType, CoroutineType, FunctionType, GeneratorType
+from typing import Any
+
+from .assemble import one_time_code, plan_of
+from .layout import asend_state, verify
+from .record import FrameRecord
+
+__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "generator_fill", "generator_shell"]
+
+
+def build(records: list[FrameRecord]) -> Callable[[], object]:
+    """A function which, called, goes on where the outermost frame was, and gives what that frame gives.
+
+    Args:
+        records: outermost first; `Stack.records`.
+    """
+    verify()
+    resumer: FunctionType | None = None
+    for record in reversed(records):
+        values = _to_take(record, resumer)
+        resumer = _function(record, values)
+    assert resumer is not None
+    return resumer
+
+
+def _to_take(record: FrameRecord, resumer: FunctionType | None) -> list[Any]:
+    """The record's values in the order of a list that is taken from its end."""
+    values = list(record.values)
+    if record.has_inner:
+        values.insert(len(values) - record.fallback, resumer)
+    values.reverse()
+    return values
+
+
+def _function(record: FrameRecord, values: list[Any]) -> FunctionType:
+    code = one_time_code(record, values)
+    closure = tuple(CellType() for _ in code.co_freevars) or None
+    function = FunctionType(code, record.globals, record.name, (None,) * code.co_argcount, closure)
+    function.__qualname__ = record.qualname
+    return function
+
+
+def generator_shell(shape: FrameRecord) -> Any:
+    """An unstarted generator, coroutine or async generator for `FrameRecord.shape()`, to be filled later."""
+    return _function(shape, [])()
+
+
+def generator_fill(generator: Any, values: list[Any], inner: list[FrameRecord]) -> Any:
+    """Give a shell its values and the frames that run inside it, and prime it."""
+    code = _code_of(generator)
+    plan = plan_of(code)
+    assert plan is not None and not plan.values
+    record = plan.record.shape()
+    record.values = values
+    resumer = build(inner) if record.has_inner else None
+    plan.values.extend(_to_take(record, resumer))  # type: ignore[arg-type]
+    if record.prime in ("created", "task"):
+        return generator
+    if not isinstance(generator, AsyncGeneratorType):
+        generator.send(None)
+        return generator
+    step = generator.asend(None)
+    try:
+        step.send(None)
+    except StopIteration:
+        return generator  # suspended at a `yield`
+    _steps[id(generator)] = (generator, step)  # suspended at an `await`: this is the step under way
+    return generator
+
+
+def _code_of(generator: Any) -> Any:
+    match generator:
+        case GeneratorType():
+            return generator.gi_code
+        case CoroutineType():
+            return generator.cr_code
+        case _:
+            return generator.ag_code
+
+
+def finished_generator(kind: str, name: str = "finished", qualname: str | None = None) -> Any:
+    """A generator object of the kind ("generator", "coroutine", "async_generator") that has ended."""
+    maker = {"generator": _generator, "coroutine": _coroutine, "async_generator": _async_generator}[kind]
+    made = maker()
+    if kind == "async_generator":
+        try:
+            made.asend(None).send(None)
+        except StopAsyncIteration:
+            pass
+    else:
+        try:
+            made.send(None)
+        except StopIteration:
+            pass
+    made.__name__, made.__qualname__ = name, qualname or name
+    return made
+
+
+def _generator() -> Any:
+    return
+    yield
+
+
+async def _coroutine() -> None:
+    return
+
+
+async def _async_generator() -> Any:
+    return
+    yield
+
+
+# ---- steps of async generators ---------------------------------------------------------------------------------------
+
+# By id of the async generator: the step under way that priming has made (and the generator, so that the id is good).
+_steps: dict[int, tuple[Any, Any]] = {}
+_NEW, _UNDER_WAY = 0, 1
+
+
+def asend_parts(step: Any, generator: Any) -> tuple[Any, int]:
+    """What `asend_restore` needs for the awaitable that `asend()` or `__anext__()` of `generator` gave."""
+    return generator, asend_state(step)
+
+
+def asend_restore(generator: Any, state: int) -> Any:
+    """The awaitable again. An unfinished step of a generator is the one that priming it has begun."""
+    if state == _NEW:
+        return generator.asend(None)
+    if state == _UNDER_WAY:
+        return _steps.pop(id(generator))[1]
+    return finished_generator("generator")  # it is only dropped
