@@ -1,0 +1,134 @@
+"""What the two sides of a move say to each other, in the order in which they say it.
+
+| from the source | from the target |
+|---|---|
+| `Propose` | `Fetch` (any number, each answered by `Blob` and its bytes, or `NoBlob`); then `Accepted` or `Refused` |
+| `Piece` of the log (any number) | |
+| `Piece` (what was written since), `Image` and its bytes | `Ready` or `Failed` |
+| `Go` or `Abort` | `Running` or `Returned` |
+| `Retired` | |
+
+Every message carries the epoch that the process will have at the target; one with another epoch is refused. `Abort` and
+`Failed` may come instead of anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sojourn.errors import ProtocolError
+from sojourn.wire.framing import frame
+
+CAP = 4 << 20
+PIECE = 1 << 20  # bytes of log in one Piece
+VERSION = 1
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    epoch: int
+
+
+class Propose(_Message, kw_only=True):
+    """The offer. `offer` is a `machines.base.Offer`, which this floor does not know."""
+
+    version: int = VERSION
+    move: str
+    name: str
+    id: str
+    source: str  # node
+    revision: int  # of the record's mark
+    log: dict[int, int]  # epoch -> bytes, as of now
+    offer: msgspec.Raw
+    patience: float  # seconds until the source gives up
+
+
+class Fetch(_Message, kw_only=True):
+    digest: str
+
+
+class Blob(_Message, kw_only=True):
+    """`size` bytes follow, as `image.stream` sends them."""
+
+    digest: str
+    size: int
+
+
+class NoBlob(_Message, kw_only=True):
+    digest: str
+
+
+class Accepted(_Message, kw_only=True):
+    log: dict[int, int]  # what the target has of the log already
+
+
+class Refused(_Message, kw_only=True):
+    error: dict[str, Any]
+
+
+class Failed(_Message, kw_only=True):
+    error: dict[str, Any]
+
+
+class Piece(_Message, kw_only=True):
+    """Bytes of the log's segment `segment`, beginning at `offset`."""
+
+    segment: int
+    offset: int
+    data: bytes
+
+
+class Image(_Message, kw_only=True):
+    """`size` bytes follow, as `image.stream` sends them."""
+
+    size: int
+    log: dict[int, int]  # epoch -> bytes, final
+
+
+class Ready(_Message, kw_only=True):
+    pass
+
+
+class Go(_Message, kw_only=True):
+    pass
+
+
+class Abort(_Message, kw_only=True):
+    why: str = ""
+
+
+class Running(_Message, kw_only=True):
+    """`first_at` is CLOCK_MONOTONIC, in nanoseconds, of the boot that `boot` names."""
+
+    first_at: int
+    boot: str
+    detail: dict[str, Any] = {}
+
+
+class Returned(_Message, kw_only=True):
+    error: dict[str, Any] = {}
+
+
+class Retired(_Message, kw_only=True):
+    pass
+
+
+Message = (
+    Propose | Fetch | Blob | NoBlob | Accepted | Refused | Failed | Piece | Image | Ready | Go | Abort | Running
+    | Returned | Retired
+)  # fmt: skip
+
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    return frame(message, cap=CAP)
+
+
+def decode(body: bytes) -> Message:
+    """The message in a frame. Raises ProtocolError."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
+        raise ProtocolError(f"not a message of a move: {why}") from why
