@@ -1,0 +1,1 @@
+"""Ids, the clock, descriptors and the framed channel. Inside code: standard library only, nothing heavy."""

@@ -1,0 +1,67 @@
+"""The inside of a host process: becoming it, and answering the node while the program runs.
+ A host is born in two steps. `become` gives the forked child its session, parent, descriptors, environment,
+directory and arguments. `Commands` then stands in the signal handler of SIGURG: the node sends a command over
+the control channel and the signal with it, the interpreter runs the handler between two instructions of the
+program's main thread, and the handler reads what is there without waiting.
+"""
+# pyright: basic
+# (_signal has no stubs)
+
+from __future__ import annotations
+
+import _signal
+import os
+import sys
+from time import sleep
+
+from sojourn._util import descriptors, kernel
+from sojourn._util.channel import Channel
+from sojourn.machines.python.launch import Launch
+from sojourn.machines.python.messages import Order
+
+
+def settle(node: int, middle: int) -> None:
+    """Waits until the process between us and the node has ended, and ties our life to the node's."""
+    while os.getppid() == middle:
+        sleep(0)
+    kernel.die_with_parent(_signal.SIGKILL)
+    if os.getppid() != node:  # it ended before we were tied to it
+        os._exit(1)
+
+
+def set_environment(environment: dict[str, str]) -> None:
+    """Replaces the environment, Python's view of it and C's, in the given order."""
+    kernel.clear_environment()
+    data = os.environ._data  # pyright: ignore  (posix.environ is the same dictionary)
+    data.clear()
+    for name, value in environment.items():
+        os.environ[name] = value
+
+
+def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -> Channel:
+    """Turns a forked child into a host. `coerced` is what the interpreter itself added to the environment."""
+    control, *standard = fds
+    os.setsid()
+    settle(order.node, middle)
+    channel = Channel(descriptors.raised(control))
+    for number, fd in enumerate(standard):
+        descriptors.placed(fd, number)
+    set_environment(order.environment | coerced)
+    os.chdir(order.cwd)
+    return channel
+
+
+def aim(order: Order, launch: Launch) -> None:
+    """Sets what the interpreter runs when its start-up is over."""
+    python = sys.orig_argv[0]
+    if order.module is not None:
+        launch.module(order.module)
+        sys.argv[:] = ["-m", *order.args]
+        sys.orig_argv[:] = [python, "-m", order.module, *order.args]
+    elif order.program is not None:
+        path = order.program
+        if not path.startswith("/"):
+            path = f"{os.getcwd()}/{path.removeprefix('./')}"
+        launch.script(path, order.program)
+        sys.argv[:] = [order.program, *order.args]
+        sys.orig_argv[:] = [python, order.program, *order.args]

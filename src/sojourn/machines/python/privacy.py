@@ -1,0 +1,48 @@
+"""Keeping out of the program's sight: after `hide`, `sys.modules` shows what plain `python` would have.
+ Whatever we imported stays alive through our own references and becomes a private copy; the program's own
+import of the same library gives it a fresh one, which it may patch without reaching us.
+ One exception: `copyreg` stays. The C pickler keeps a reference to its tables, and a second copy of the
+module would leave the program registering in tables that its pickler does not read. What our copies
+registered there goes.
+ Our objects are kept from the garbage collector too (`freeze`): it would visit them, and copy their pages, in
+every host.
+"""
+# pyright: basic
+# (ctypes)
+
+from __future__ import annotations
+
+import copyreg
+import ctypes
+import gc
+import sys
+
+STAY = frozenset({"copyreg"})
+
+
+def hide(modules: set[str], importers: set[str]) -> None:
+    """Forgets every module and every path importer that is not in the given sets."""
+    for name in [name for name in sys.modules if name not in modules and name not in STAY]:
+        module = sys.modules.pop(name)
+        parent, _, child = name.rpartition(".")
+        if parent in modules and getattr(sys.modules[parent], child, None) is module:
+            delattr(sys.modules[parent], child)
+    for path in [path for path in sys.path_importer_cache if path not in importers]:
+        del sys.path_importer_cache[path]
+    registered = copyreg.dispatch_table
+    for kind in [kind for kind, function in registered.items() if function.__module__ != copyreg.__name__]:
+        del registered[kind]
+
+
+def freeze() -> None:
+    """Takes everything out of the collector's sight, except the modules that the program sees.
+     At the end of the program it is the collector that finds what hangs on their dictionaries (`__main__`'s above
+    all) and runs its finalizers. Untracked and tracked again they are of the youngest generation.
+    """
+    gc.collect()
+    gc.freeze()
+    for module in sys.modules.values():
+        for thing in (module, module.__dict__):
+            if gc.is_tracked(thing):
+                ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
+                ctypes.pythonapi.PyObject_GC_Track(ctypes.py_object(thing))

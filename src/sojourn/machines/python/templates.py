@@ -1,0 +1,163 @@
+"""Templates seen from the node: starting them, keyed by what a running interpreter can no longer change, and
+ordering hosts from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sojourn._util import channel
+from sojourn.errors import HostDied, InternalError
+from sojourn.machines.python import inside_zip
+from sojourn.machines.python.interpreters import Probed
+from sojourn.machines.python.link import Link, LinkClosed
+from sojourn.machines.python.messages import CONTROL_FD, PLACEHOLDER, Order
+
+READY_WITHIN = 30.0  # seconds; a cold disk, not a figure
+
+# The environment that an interpreter reads only once, at its start (or that its C libraries do).
+_NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "TZ", "GLIBC_TUNABLES"})
+_PREFIXES = ("PYTHON", "LC_", "LD_", "MALLOC_")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Two programs with equal keys can be forked from one template."""
+
+    digest: str
+    path: str
+    seed: int
+    environment: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, probed: Probed, seed: int, environment: Mapping[str, str]) -> Key:
+        relevant = {
+            name: value for name, value in environment.items() if name in _NAMES or name.startswith(_PREFIXES)
+        }
+        return cls(probed.interpreter.digest, probed.interpreter.path, seed, tuple(sorted(relevant.items())))
+
+    def start_environment(self, zip_path: Path) -> dict[str, str]:
+        environment = dict(self.environment)
+        environment.setdefault("PYTHONHASHSEED", str(self.seed))
+        # No PYTHONPATH means no entry, not an empty one (which would be the current folder).
+        path = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{zip_path}:{path}" if path else str(zip_path)
+        return environment
+
+
+class Template:
+    """One running template, cold (`spawn`) or warm (`warm`). `channel` carries orders."""
+
+    def __init__(self, link_socket: socket.socket) -> None:
+        self.pid = 0
+        self._ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.link = Link(link_socket, self._heard)
+        self._pidfd = -1
+
+    @property
+    def alive(self) -> bool:
+        return not self.link.closed.done()
+
+    @classmethod
+    async def spawn(cls, probed: Probed, key: Key, folder: Path) -> Template:
+        """Starts an interpreter that becomes a template. Raises InternalError with what it said."""
+        zip_path = inside_zip.build(folder, probed.interpreter.path, probed.cache_tag)
+        ours, theirs = socket.socketpair()
+        # Pipes, as a host will have: the standard streams' objects are made now, by what they find.
+        stdin, stdout, stderr = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        sources = [_below(fd) for fd in (theirs.detach(), stdin[0], stdout[1], stderr[1])]
+        template = cls(ours)
+        try:
+            template.pid = os.posix_spawn(
+                probed.interpreter.path,
+                [probed.interpreter.path, PLACEHOLDER],
+                key.start_environment(zip_path),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, source, target)
+                    for source, target in zip(sources, (CONTROL_FD, 0, 1, 2), strict=True)
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[s for s in signal.valid_signals() if s not in (signal.SIGKILL, signal.SIGSTOP)],
+            )
+            template._pidfd = os.pidfd_open(template.pid)
+            asyncio.get_running_loop().add_reader(template._pidfd, template._ended)
+            for fd in sources:
+                os.close(fd)
+            sources.clear()
+            done, _ = await asyncio.wait(
+                (template._ready, template.link.closed),
+                timeout=READY_WITHIN,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if template._ready not in done:
+                os.set_blocking(stderr[0], False)
+                said = os.read(stderr[0], 65536) if template.link.closed.done() else b"it did not answer"
+                await template.close()
+                raise InternalError(
+                    f"no template from {probed.interpreter.path}",
+                    history=said.decode(errors="replace").splitlines(),
+                )
+        finally:
+            for fd in (*sources, stdin[1], stdout[0], stderr[0]):
+                os.close(fd)
+        return template
+
+    async def order(self, op: str, order: Order, standard: tuple[int, int, int], birth: Birth) -> None:
+        """Orders a host; its birth is told to `birth`. Raises HostDied when the template is gone."""
+        try:
+            await self.link.send({"op": op, "order": order.to_message()}, (birth.theirs, *standard))
+        except LinkClosed:
+            raise HostDied("the template ended") from None
+        finally:
+            birth.handed_over()
+
+    async def close(self) -> None:
+        """Ends the template (its hosts stay)."""
+        self.link.close()
+        if self._pidfd >= 0:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        if message.get("event") == "ready" and not self._ready.done():
+            self._ready.set_result(message["pid"])
+
+    def _ended(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        os.waitpid(self.pid, 0)
+
+
+class Birth:
+    """The channel of a host that is being ordered: `theirs` goes to it, `socket` stays."""
+
+    def __init__(self) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.theirs = theirs.detach()
+
+    def handed_over(self) -> None:
+        if self.theirs >= 0:
+            os.close(self.theirs)
+            self.theirs = -1
+
+
+def _below(fd: int) -> int:
+    """The same descriptor under a number that the placing of the control descriptor cannot overwrite."""
+    if fd != CONTROL_FD:
+        return fd
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL_FD + 1)
+    os.close(fd)
+    return moved
+
+
+Said = Callable[[str], None]
+__all__ = ["Birth", "Key", "Template", "channel"]

@@ -1,0 +1,6 @@
+# ruff: noqa
+import atexit
+import sys
+
+atexit.register(print, "at exit")
+sys.exit(True)
