@@ -4,17 +4,14 @@ programs.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
-import msgspec
 
 from sojourn.cli import show
 from sojourn.cli.options import json_option
 from sojourn.client import connect
 from sojourn.client.home import home_path
-from sojourn.errors import SojournError, from_wire
 
 
 @click.command(
@@ -29,7 +26,9 @@ Examples:
 @json_option
 def up(nodes: int, as_json: bool) -> None:
     """Start an embedded cluster on this machine: NATS and some nodes; returns when it is ready."""
-    answer = _node("up", "--nodes", str(nodes))
+    from sojourn.client import embedded
+
+    answer = embedded.up(home_path(), nodes=nodes)
     if as_json:
         return show.as_json(answer)
     rows = connect().nodes()
@@ -64,28 +63,13 @@ def nodes(as_json: bool) -> None:
 @json_option
 def down(as_json: bool) -> None:
     """End the cluster of SOJOURN_HOME and every process in it."""
-    answer = _node("down")
+    from sojourn.client import embedded
+
+    answer = embedded.down(home_path())
     if as_json:
         show.as_json(answer)
     else:
         click.echo(f"the cluster at {home_path()} is down")
-
-
-def _node(verb: str, *options: str) -> Any:
-    """Run `python -m sojourn.node VERB`, which answers in JSON, errors in wire form on stderr."""
-    import subprocess  # here, so that `nodes` does not pay for it
-
-    command = [sys.executable, "-m", "sojourn.node", verb, "--home", str(home_path()), *options, "--json"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode == 0:
-        return msgspec.json.decode(done.stdout) if done.stdout.strip() else {}
-    said = done.stderr.decode(errors="replace").strip()
-    try:
-        wire = msgspec.json.decode(said.splitlines()[-1])
-        raise from_wire(wire.get("error", wire))
-    except (IndexError, AttributeError, msgspec.DecodeError):
-        said = said or f"it ended with status {done.returncode}"
-        raise SojournError(f"`python -m sojourn.node {verb}` failed: {said}") from None
 
 
 def _load(load: object) -> str:

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sojourn.client import calls, wire
+from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.errors import from_wire
+from sojourn.wire import control, framing
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -39,17 +40,17 @@ class _Connection:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             return cls(entry.name, *await asyncio.open_unix_connection(entry.socket))
 
-    async def exchange(self, call: Call[Any]) -> AsyncGenerator[wire.Answer, None]:
+    async def exchange(self, call: Call[Any]) -> AsyncGenerator[control.Answer, None]:
         """Yields the items of the answer and, last, its end; raises as the blocking one does."""
         self._next += 1
         self.idle = False
-        self._writer.write(wire.encode({"id": self._next, "op": call.op, "args": call.args}))
+        self._writer.write(control.encode(control.Request(self._next, call.op, call.args)))
         await self._writer.drain()
         while True:
-            size = wire.length(await self._reader.readexactly(wire.HEADER.size))
-            answer = wire.decode(await self._reader.readexactly(size))
+            size = framing.length(await self._reader.readexactly(framing.HEADER.size), cap=control.CAP)
+            answer = control.answer(await self._reader.readexactly(size))
             self.idle = answer.item is msgspec.UNSET
-            if answer.error is not None:
+            if answer.error is not msgspec.UNSET:
                 raise from_wire(answer.error)
             yield answer
             if self.idle:
@@ -79,7 +80,7 @@ class Link:
 
     async def stream(
         self, call: Call[Any], again: Callable[[], None] = lambda: None
-    ) -> AsyncGenerator[wire.Answer, None]:
+    ) -> AsyncGenerator[control.Answer, None]:
         """Items and end of an answer, from the next node when one goes away; `again` is told of a new
         beginning.
         """

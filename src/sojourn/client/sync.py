@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sojourn.client import calls, wire
+from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.errors import from_wire
+from sojourn.wire import control, framing
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -51,17 +52,18 @@ class _Connection:
         """
         self._next += 1
         self.idle = False
-        self._socket.sendall(wire.encode({"id": self._next, "op": call.op, "args": call.args}))
+        self._socket.sendall(control.encode(control.Request(self._next, call.op, call.args)))
         while True:
-            answer = wire.decode(self._read(wire.length(self._read(wire.HEADER.size))))
+            size = framing.length(self._read(framing.HEADER.size), cap=control.CAP)
+            answer = control.answer(self._read(size))
             self.idle = answer.item is msgspec.UNSET
-            if answer.error is not None:
+            if answer.error is not msgspec.UNSET:
                 raise from_wire(answer.error)
             if self.idle:
                 return answer.ok
             yield answer.item
 
-    def _read(self, size: int) -> bytearray:
+    def _read(self, size: int) -> bytes:
         buffer = bytearray(size)
         view, got = memoryview(buffer), 0
         while got < size:
@@ -69,7 +71,7 @@ class _Connection:
             if not count:
                 raise ConnectionError("the node closed the connection")
             got += count
-        return buffer
+        return bytes(buffer)
 
     def alive(self) -> bool:
         """Whether the node still holds its end of an idle connection."""

@@ -1,0 +1,183 @@
+"""One scenario, many operators: a program is run plainly, and under something that happens to it, and
+compared.
+
+Concepts. A `Scenario` is a program with its arguments and input. An `Operator` does something to a running
+process until it is done or the process has ended: `staying` does nothing, `moved(n)` moves it n times at
+random instants, `roaming` moves it on as soon as it has arrived, until it ends. An `Outcome` is what a user
+could see of the run. Two outcomes are equal when stdout, stderr, exit code and ending signal are, byte for
+byte; moves and refusals do not count.
+
+Every run has a working directory of its own, so that files one run leaves are not found by the next.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sojourn.client import MoveReport, Process
+from sojourn.errors import Refused, SojournError, WrongState
+from sojourn.testing.local import LocalCluster
+
+TIMEOUT = 120.0  # seconds; a scenario is tiny, so this means that it hangs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a user could see of a run, and (not compared) what happened to it."""
+
+    out: bytes
+    err: bytes
+    exit_code: int | None
+    signal: int | None
+    moves: list[MoveReport] = field(default_factory=list[MoveReport], compare=False)
+    refused: list[str] = field(default_factory=list[str], compare=False)
+
+
+Operator = Callable[[Process, list[str]], tuple[list[MoveReport], list[str]]]
+
+
+def staying(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+    """Leaves the process alone."""
+    return [], []
+
+
+def moved(times: int, *, seed: int, within: float = 1.0) -> Operator:
+    """Moves it `times` times between random nodes, at random instants spread over `within` seconds."""
+
+    def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        choose = random.Random(seed)
+        return _move_on(process, nodes, choose, [choose.uniform(0, 2 * within / times) for _ in range(times)])
+
+    return operator
+
+
+def roaming(*, seed: int, at_most: int = 1000) -> Operator:
+    """Moves it on as soon as it has arrived, until it ends."""
+
+    def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        return _move_on(process, nodes, random.Random(seed), [0.0] * at_most)
+
+    return operator
+
+
+def _move_on(
+    process: Process, nodes: list[str], choose: random.Random, pauses: list[float]
+) -> tuple[list[MoveReport], list[str]]:
+    moves: list[MoveReport] = []
+    refused: list[str] = []
+    here = process.info().node
+    for pause in pauses:
+        if _ended(process, pause):
+            break
+        there = choose.choice([node for node in nodes if node != here])
+        try:
+            moves.append(process.move(there))
+            here = there
+        except WrongState:
+            break  # it ended meanwhile
+        except Refused as why:
+            refused.append(str(why))
+    return moves, refused
+
+
+def _ended(process: Process, within: float) -> bool:
+    try:
+        process.wait(within)
+    except TimeoutError:
+        return False
+    return True
+
+
+class Scenario:
+    """A program to be run in several ways.
+
+    Args:
+        program: its path.
+        args: its arguments.
+        stdin: what it is given to read.
+        python: the interpreter for all its runs, by default the one that runs the tests.
+        env: added to this process's environment.
+    """
+
+    def __init__(
+        self,
+        program: str | os.PathLike[str],
+        *args: str,
+        stdin: bytes = b"",
+        python: str | os.PathLike[str] = sys.executable,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.program = Path(program).resolve()
+        self.args = args
+        self.stdin = stdin
+        self.python = os.fspath(python)
+        # What the test run's own environment must not change in the program's, on either side.
+        base = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHON"))}
+        self.env = {**base, **(env or {})}
+
+    def plain(self, local: LocalCluster) -> Outcome:
+        """Run it with `python PROGRAM ARGS`, with the cluster's hash seed."""
+        with _folder() as cwd:
+            done = subprocess.run(
+                [self.python, str(self.program), *self.args],
+                input=self.stdin,
+                capture_output=True,
+                cwd=cwd,
+                env={**self.env, "PYTHONHASHSEED": local.seed},
+                timeout=TIMEOUT,
+                check=False,
+            )
+        code = done.returncode
+        return Outcome(done.stdout, done.stderr, code if code >= 0 else None, -code if code < 0 else None)
+
+    def run(self, local: LocalCluster, operator: Operator = staying, *, node: str | None = None) -> Outcome:
+        """Run it in the cluster under `operator`.
+
+        Raises:
+            TimeoutError: it hangs; its output so far is in the message.
+            SojournError: the run or a move failed; a move that was refused does not raise.
+        """
+        with _folder() as cwd:
+            process = local.client.run(
+                self.program, *self.args, python=self.python, cwd=cwd, env=self.env, node=node
+            )
+            try:
+                process.write_stdin(self.stdin, eof=True)
+                moves, refused = operator(process, local.nodes)
+                ended = process.wait(TIMEOUT)
+                out, err = process.output()
+            except TimeoutError:
+                out, err = process.output()
+                raise TimeoutError(
+                    f"{self.program.name} hangs; so far it wrote {out!r} and {err!r}"
+                ) from None
+            finally:
+                _forget(process)
+        return Outcome(out, err, ended.exit_code, ended.signal, moves, refused)
+
+
+def _forget(process: Process) -> None:
+    """Kill and remove it, whatever state it is in; the run's own error is the one to be seen."""
+    for verb in (process.kill, process.rm):
+        try:
+            verb()
+        except SojournError:
+            pass
+
+
+@contextmanager
+def _folder() -> Generator[Path, None, None]:
+    folder = Path(tempfile.mkdtemp(prefix="sojourn-run-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
