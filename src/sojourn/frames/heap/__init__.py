@@ -1,0 +1,164 @@
+"""The heap: everything that a frozen program can reach, as bytes and back.
+
+`dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
+the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
+`registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
+`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `cobjects` and `arrays` are
+the families of reducers; `blame` finds the path to what cannot travel; `words` reads the little memory that is needed.
+
+Guarantees.
+1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
+2. No code of the program runs in `dump` (but see `dumper`); in `load`, `__hash__` and `__eq__` of keys do.
+3. A dump either gives the bytes or raises `errors.Unmovable`, which names the object, the path to it and the way out.
+4. What both sides have (`preset`) is never written: constructors, standard streams, the pristine world.
+"""
+
+from __future__ import annotations
+
+import gc
+import struct
+import sys
+from collections.abc import Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from sojourn.errors import BadImage, Refused, Unmovable
+from sojourn.frames.boundary import Pin
+from sojourn.frames.record import Stack
+
+from . import arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, registry
+from .arrays import remember_mapping
+from .blame import unmovable
+from .dumper import Dumper, Preset, Refuse
+from .instances import columns, fill_columns
+from .library import Library
+from .loader import Loader
+from .registry import constructor, reduces, refuses, register
+
+if TYPE_CHECKING:
+    from sojourn.frames.world import Match
+
+__all__ = ["Refuse", "constructor", "dump", "load", "reduces", "refuses", "register", "remember_mapping"]
+
+_HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
+_MAGIC = b"SJH1"
+_STREAMS = ("__stdin__", "__stdout__", "__stderr__")
+_families = (arrays, classes, cobjects, exceptions, functions, generators, iterators, modules)
+
+
+def _roles() -> list[Any]:
+    """The standard streams of this process with what lies under them: they go by role."""
+    found: list[Any] = []
+    for name in _STREAMS:
+        stream = getattr(sys, name, None)
+        buffer = getattr(stream, "buffer", None)
+        found += (stream, buffer, getattr(buffer, "raw", None))
+    return [object() if each is None else each for each in found]
+
+
+def _preset(world: Match | None) -> tuple[list[Any], int]:
+    objects = world.objects() if world is not None else []
+    return [*registry.TABLE, *_roles(), *objects], len(objects)
+
+
+def dump(
+    roots: Any,
+    *,
+    stack: Stack | None = None,
+    world: Match | None = None,
+    buffers: list[Any] | None = None,
+    names: Iterable[tuple[str, Any]] = (),
+) -> bytes:
+    """Everything that `roots` reach, as bytes.
+
+    Args:
+        stack: where the frames of running generators are found; `roots` name its records themselves.
+        world: the pristine world that the loading side has too.
+        buffers: takes large memory out of band (pickle buffers), to be given to `load` in the same order.
+        names: (name, object) to start from when the path to something that cannot travel is looked for.
+
+    Raises:
+        Unmovable: names the object, the path to it and what to do.
+    """
+    things, worldly = _preset(world)
+    preset = world.preset(things) if world is not None else Preset(things, BytesIO())
+    library = Library(world.pristine if world is not None else frozenset())
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        early: list[Any] = []
+        while True:
+            sink = BytesIO()
+            sink.write(_HEADER.pack(_MAGIC, registry.signature(), preset.size, worldly))
+            taken: list[Any] = []
+            dumper = Dumper(
+                sink, preset=preset, library=library, stack=stack,
+                buffer_callback=None if buffers is None else lambda each: bool(taken.append(each)),
+            )  # fmt: skip
+            _write(dumper, roots, early)
+            if len(dumper.found_early) <= len(early):
+                break
+            early = dumper.found_early
+        dumper.dump(None)
+        if buffers is not None:
+            buffers.extend(taken)
+        return sink.getvalue()
+    except Refuse as refusal:
+        raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
+    except Pin as pin:
+        raise Unmovable(pin.describe(), advice="wait until it is done") from None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _write(dumper: Dumper, roots: Any, early: list[Any]) -> None:
+    for each in reversed(early):
+        dumper.dump(list(each))
+        dumper.drain(fill_columns, columns)
+        dumper.completed.add(id(each))
+        dumper.dump([each])
+    dumper.dump((roots,))
+    dumper.drain(fill_columns, columns)
+
+
+def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | None = None) -> Any:
+    """The roots that `dump` wrote, built anew. `world` is this process's own match of the same baseline.
+
+    Raises:
+        BadImage: the bytes are not a heap, or are damaged.
+        Refused: the heap refers to what this process does not have.
+    """
+    things, worldly = _preset(world)
+    if len(data) < _HEADER.size:
+        raise BadImage("the heap of the image is cut off")
+    magic, signature, size, their_world = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
+        raise BadImage("the heap of the image does not begin as one")
+    if (signature, size, their_world) != (registry.signature(), len(things), worldly):
+        raise Refused(
+            "the image was written by another version or over another world",
+            reasons=[f"there: {signature:08x}, {size}, {their_world}", f"here: {registry.signature():08x}, {len(things)}, {worldly}"],
+        )
+    body = bytes(data[_HEADER.size :])
+    missing = {len(things) - worldly + index for index in world.missing()} if world is not None else set()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        loader = Loader(body, buffers, things, missing, len(things) + body.count(b"\x94"))
+        return loader.read()
+    except Refused:
+        raise
+    except Exception as failure:
+        text = str(failure)
+        if world is not None and text.startswith("Memo value not found at index "):
+            index = int(text.rsplit(" ", 1)[1]) - (len(things) - worldly)
+            raise Refused(
+                f"the program refers to {world.describe(index)}, which is not the same here",
+                advice="use the same versions of the packages on both sides",
+            ) from None
+        raise BadImage(f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}") from failure
+    finally:
+        modules.forget_made()
+        if collecting:
+            gc.enable()

@@ -1,0 +1,106 @@
+"""numpy arrays: views stay views, and large memory goes out of band.
+
+An array that owns its memory carries it: small ones in the pickle (and own it again), large ones as a buffer of its
+own, which the loader maps without a copy. A view is its base, an offset and strides; whatever exports a buffer can be
+a base. Arrays of objects, structured scalars, dtypes and generators say themselves how they are rebuilt.
+
+numpy is never imported here: if an array is to be loaded, the program's modules have it.
+
+Stated limit: an array that was mapped does not own its memory, so `resize` in place is refused by numpy.
+"""
+
+from __future__ import annotations
+
+import sys
+from _pickle import PickleBuffer
+from typing import Any
+
+from .dumper import Dumper, Refuse
+from .instances import plan_of
+from .registry import constructor, reduces
+from .words import python_made
+
+LARGE = 1 << 20  # bytes from which on memory goes out of band
+
+_mapped: dict[int, Any] = {}  # id of a memoryview that the loader made -> it
+
+
+@reduces("numpy.ndarray", "numpy.matrix", "numpy.recarray", "numpy.memmap")
+def _reduce_array(array: Any, dumper: Dumper) -> Any:
+    numpy = sys.modules["numpy"]
+    cls = type(array)
+    if array.dtype.hasobject:
+        return numpy.ndarray.__reduce_ex__(array, 4)
+    attributes = _attributes(array, dumper)
+    if attributes is not None:
+        dumper.instances.append(array)
+    base = array.base
+    if isinstance(base, numpy.ndarray) and base.dtype.hasobject:
+        base = None
+    writeable = array.flags.writeable
+    if base is None or _is_mapped(base):
+        order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else None
+        if order is None or array.nbytes < LARGE:
+            order = order or "C"
+            return copied_array, (cls, array.shape, array.dtype, array.tobytes(order), order, writeable)
+        flat = array.reshape(-1, order="A")
+        return mapped_array, (cls, array.shape, array.dtype, PickleBuffer(flat.view("u1")), order, writeable)
+    start = array.__array_interface__["data"][0]
+    if isinstance(base, numpy.ndarray):
+        offset = start - _lowest(base)
+        if _lowest(base) != base.__array_interface__["data"][0]:
+            raise Refuse(array, "a view of an array with negative strides that owns its memory", "copy the array")
+    else:
+        try:
+            with memoryview(base) as whole:
+                offset = start - numpy.frombuffer(whole, "u1").__array_interface__["data"][0]
+        except (TypeError, ValueError):
+            raise Refuse(array, f"its memory belongs to a {type(base).__name__}", "copy the array") from None
+    return array_view, (cls, array.shape, array.dtype, base, offset, array.strides, writeable)
+
+
+def _attributes(array: Any, dumper: Dumper) -> Any:
+    if not python_made(type(array)):
+        return None
+    return plan_of(type(array), dumper.plans).attributes
+
+
+def _is_mapped(base: Any) -> bool:
+    return isinstance(base, memoryview) and id(base.obj) in _mapped
+
+
+def _lowest(array: Any) -> int:
+    start = array.__array_interface__["data"][0]
+    return start + sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True) if step < 0 < n)
+
+
+@constructor
+def copied_array(cls: Any, shape: Any, dtype: Any, data: bytes, order: str, writeable: bool) -> Any:
+    numpy = sys.modules["numpy"]
+    made = numpy.ndarray.__new__(cls, shape, dtype, order=order)
+    if made.nbytes:
+        made.reshape(-1, order="A").view(numpy.ndarray).view("u1")[:] = numpy.frombuffer(data, "u1")
+    if not writeable:
+        made.flags.writeable = False
+    return made
+
+
+@constructor
+def mapped_array(cls: Any, shape: Any, dtype: Any, data: Any, order: str, writeable: bool) -> Any:
+    made = sys.modules["numpy"].ndarray.__new__(cls, shape, dtype, data, order=order)
+    if not writeable:
+        made.flags.writeable = False
+    return made
+
+
+@constructor
+def array_view(cls: Any, shape: Any, dtype: Any, base: Any, offset: int, strides: Any, writeable: bool) -> Any:
+    made = sys.modules["numpy"].ndarray.__new__(cls, shape, dtype, base, offset, strides)
+    if made.flags.writeable and not writeable:
+        made.flags.writeable = False
+    return made
+
+
+def remember_mapping(owner: Any) -> None:
+    """The loader has mapped an image: views into it count as memory of their own."""
+    _mapped[id(owner)] = owner

@@ -1,0 +1,174 @@
+"""Classes of the program, by value; classes of the library, by name.
+
+Theory. A class is made by `type.__new__(metaclass, name, bases, namespace)` with the least possible namespace, so that
+neither the metaclass's `__new__` and `__init__` nor `__set_name__` run again; its attributes are set later with
+`type.__setattr__`. The one hook that `type.__new__` always calls, `__init_subclass__`, is shadowed on the first base
+while the class is made (the method resolution order begins with it).
+
+Enums, dataclasses, named tuples and abstract classes need nothing special: what their machinery made lies in the class
+dict. The C half of an abstract class is made anew, and its registry is filled when everything is complete.
+"""
+
+from __future__ import annotations
+
+import _abc
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any
+
+from .dumper import Dumper, Refuse
+from .library import type_module
+from .registry import BY_TYPE, constructor, reduces
+from .words import python_made
+
+_names = type.__dict__["__dict__"].__get__
+_mro = type.__dict__["__mro__"].__get__
+_bases = type.__dict__["__bases__"].__get__
+_qualname = type.__dict__["__qualname__"]
+_flags = type.__dict__["__flags__"].__get__
+_IMMUTABLE = 1 << 8
+_set = type.__setattr__
+_SINGLE = (type(None), type(...), type(NotImplemented))
+_SETTABLE = frozenset(
+    ("__doc__", "__module__", "__annotations__", "__abstractmethods__", "__type_params__", "__annotate__")
+)
+
+
+@reduces(type)
+def _reduce_class(cls: Any, dumper: Dumper) -> Any:
+    if cls in _SINGLE or dumper.library.named(cls):
+        return NotImplemented
+    if not python_made(cls):
+        known = KNOWN.get(cls)
+        if known is not None:
+            return type_of, (known,)
+        raise Refuse(cls, "a type made in C that no module of the library has under its name")
+    names = _names(cls)
+    slots: list[str] | None = [] if "__slots__" in names else None
+    early: dict[str, Any] = {"__module__": names.get("__module__")}
+    items: list[Any] = []
+    shadowed = _shadowed(type(cls))
+    abstract = False
+    for name, thing in names.items():
+        kind = type(thing)
+        if kind is MemberDescriptorType and thing.__objclass__ is cls:
+            (slots := slots if slots is not None else []).append(name)
+        elif kind is GetSetDescriptorType and thing.__objclass__ is cls:
+            if slots is not None:
+                slots.append(name)
+        elif name == "_abc_impl":
+            abstract = True
+        elif name in shadowed and name not in _SETTABLE:
+            early[name] = thing
+        else:
+            items += (name, thing)
+    if slots is not None:
+        early["__slots__"] = slots
+    dumper.later(fill_class, cls, (_qualname.__get__(cls), items))
+    if abstract:
+        registered = [reference() for reference in _abc._get_dump(cls)[0]]
+        registered = [each for each in registered if each is not None]
+        if registered:
+            dumper.later(fill_registry, cls, registered, 1)
+    return make_class, (type(cls), type.__dict__["__name__"].__get__(cls), _bases(cls), early, abstract)
+
+
+BY_TYPE[type].family = True  # type: ignore[attr-defined]
+
+
+def _shadowed(metaclass: type) -> frozenset[str]:
+    """Names whose assignment on a class of this metaclass would go to a descriptor instead of the class dict."""
+    return frozenset(
+        name for base in _mro(metaclass) for name, thing in _names(base).items() if hasattr(type(thing), "__set__")
+    )
+
+
+@constructor
+def make_class(metaclass: Any, name: str, bases: tuple[type, ...], early: dict[str, Any], abstract: bool) -> Any:
+    first = bases[0] if bases and not _flags(bases[0]) & _IMMUTABLE else None
+    hidden = _names(first).get("__init_subclass__", _ABSENT) if first is not None else _ABSENT
+    if first is not None:
+        _set(first, "__init_subclass__", classmethod(_quiet))
+    try:
+        made = type.__new__(metaclass, name, bases, early)
+    finally:
+        if first is not None:
+            if hidden is _ABSENT:
+                type.__delattr__(first, "__init_subclass__")
+            else:
+                _set(first, "__init_subclass__", hidden)
+    if abstract:
+        _abc._abc_init(made)
+    return made
+
+
+_ABSENT = object()
+
+
+def _quiet(cls: type) -> None:
+    """Stands in for `__init_subclass__`, which has run already, where the class was first made."""
+
+
+@constructor
+def fill_class(cls: Any, state: tuple[str, list[Any]]) -> None:
+    qualname, items = state
+    _qualname.__set__(cls, qualname)
+    parts = iter(items)
+    for name, thing in zip(parts, parts, strict=True):
+        _set(cls, name, thing)
+
+
+@constructor
+def fill_registry(cls: Any, registered: list[type]) -> None:
+    for each in registered:
+        _abc._abc_register(cls, each)
+
+
+# Types made in C that no module shows under their own name
+
+
+def _hidden_types() -> dict[str, type]:
+    empty: dict[Any, Any] = {}
+    samples: dict[str, Any] = {
+        "function": _hidden_types, "builtin": len, "method": {}.__class__.mro, "generator": (0 for _ in ()),
+        "code": _hidden_types.__code__, "cell": _cell(), "module": _abc, "traceback": None,
+        "mappingproxy": type.__dict__, "method-wrapper": object().__str__, "wrapper": object.__str__,
+        "method descriptor": str.join, "class method descriptor": dict.__dict__["fromkeys"],
+        "getset": type.__dict__["__dict__"], "member": FunctionSample.__dict__["slot"],
+        "bound": FunctionSample().bound, "list iterator": iter([]), "list reversed": reversed([]),
+        "tuple iterator": iter(()), "str iterator": iter(""), "wide str iterator": iter("\u0100"), "range iterator": iter(range(0)),
+        "long range iterator": iter(range(1 << 70)), "set iterator": iter(set()), "bytes iterator": iter(b""),
+        "bytearray iterator": iter(bytearray()), "keys": empty.keys(), "values": empty.values(), "items": empty.items(),
+        "keys iterator": iter(empty), "values iterator": iter(empty.values()), "items iterator": iter(empty.items()),
+        "reversed keys": reversed(empty), "reversed values": reversed(empty.values()),
+        "reversed items": reversed(empty.items()), "callable iterator": iter(int, 0), "alias": list[int],
+        "union": int | str, "sequence iterator": iter(FunctionSample()),
+    }  # fmt: skip
+    return {name: type(sample) for name, sample in samples.items()}
+
+
+class FunctionSample:
+    """Gives samples of types that have no other source."""
+
+    __slots__ = ("slot",)
+
+    def bound(self) -> None: ...
+
+    def __getitem__(self, index: int) -> int:
+        raise IndexError
+
+
+def _cell() -> Any:
+    local = None
+    return (lambda: local).__closure__[0]  # type: ignore[index]
+
+
+HIDDEN = _hidden_types()
+KNOWN = {cls: name for name, cls in reversed(HIDDEN.items()) if cls not in _SINGLE}
+
+
+@constructor
+def type_of(name: str) -> type:
+    return HIDDEN[name]
+
+
+__all__ = ["type_module"]

@@ -1,0 +1,328 @@
+"""Objects that C modules of the standard library make, and that have no reduction that fits a moved program.
+
+Most C types of the standard library say themselves how they are rebuilt (deques, regular expressions, decimals, dates,
+partial objects, StringIO…); only those stand here that do not, or that would say too little.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from _weakref import CallableProxyType, ProxyType, ReferenceType, proxy
+from gc import get_referents
+from types import CodeType, FunctionType, GenericAlias
+from typing import Any
+
+from .contents import Gone, new_reference
+from .dumper import Dumper, Refuse
+from .iterators import fill_attributes
+from .registry import constructor, reduces, refuses
+from .words import link_result, view_address
+
+# Regular expressions
+
+
+@reduces("re.Match")
+def _reduce_match(match: Any, dumper: Dumper) -> Any:
+    return match_again, (match.re, match.string, match.pos, match.endpos, match.span())
+
+
+@constructor
+def match_again(pattern: Any, string: Any, start: int, end: int, span: tuple[int, int]) -> Any:
+    """The match once more. How it was found (match, fullmatch, search, finditer) is not kept in it."""
+    tries = [(way, start, end) for way in (pattern.match, pattern.fullmatch, pattern.search)]
+    tries += [(pattern.match, span[0], end), (pattern.fullmatch, *span), (pattern.search, *span)]
+    for way, first, last in tries:
+        found = way(string, first, last)
+        if found is not None and found.span() == span:
+            return found
+    raise ValueError(f"a match of {pattern.pattern!r} cannot be found again")
+
+
+@reduces("re.Scanner", "_sre.SRE_Scanner")
+def _reduce_scanner(scanner: Any, dumper: Dumper) -> Any:
+    raise Refuse(scanner, "a scanner does not say where it stands", "iterate over a list of the matches")
+
+
+# Weak references
+
+
+@reduces(ReferenceType)
+def _reduce_reference(reference: Any, dumper: Dumper) -> Any:
+    return new_reference, (ReferenceType, reference(), reference.__callback__)
+
+
+@reduces(ProxyType, CallableProxyType)
+def _reduce_proxy(weak: Any, dumper: Dumper) -> Any:
+    held = get_referents(weak)
+    try:
+        target = weak.__repr__.__self__
+    except ReferenceError:
+        target = None
+    return make_proxy, (target, held[0] if held else None)
+
+
+@constructor
+def make_proxy(target: Any, callback: Any) -> Any:
+    return proxy(Gone() if target is None else target, callback)
+
+
+# Caches
+
+
+@reduces("functools._lru_cache_wrapper")
+def _reduce_lru(wrapper: Any, dumper: Dumper) -> Any:
+    if dumper.library.find(wrapper.__module__, wrapper.__qualname__) is wrapper:
+        return library_attribute, (wrapper.__module__, wrapper.__qualname__)
+    settings = wrapper.cache_parameters()
+    size, typed = settings["maxsize"], settings["typed"]
+    made = (type(wrapper), wrapper.__wrapped__, size, typed, _info_type(wrapper))
+    attributes = [part for item in wrapper.__dict__.items() for part in item]
+    dumper.later(fill_attributes, wrapper, attributes)
+    contents = _lru_contents(wrapper, size)
+    if contents:
+        dumper.later(fill_lru, wrapper, (size is None, typed, contents), 1)
+    return make_lru, made
+
+
+def _info_type(wrapper: Any) -> Any:
+    return next((each for each in get_referents(wrapper) if isinstance(each, type) and issubclass(each, tuple)), None)
+
+
+def _lru_cache_dict(wrapper: Any) -> dict[Any, Any] | None:
+    own = wrapper.__dict__
+    return next((each for each in get_referents(wrapper) if type(each) is dict and each is not own), None)
+
+
+def _lru_mark(wrapper: Any) -> Any:
+    """The object that separates positional from keyword arguments in a key. Each process has its own."""
+    return next((each for each in get_referents(wrapper) if type(each) is object), None)
+
+
+def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:
+    """[place of the mark or -1, key without it, result, …], oldest first (if bounded: least recently used first)."""
+    cache = _lru_cache_dict(wrapper)
+    if not cache:
+        return []
+    entries = list(cache.items())
+    if size is not None:
+        links = {id(link): (key, link) for key, link in entries}
+        ordered = [links[id(each)] for each in get_referents(wrapper) if id(each) in links]
+        entries = [(key, link_result(link, key)) for key, link in ordered or entries]
+    mark = _lru_mark(wrapper)
+    flat: list[Any] = []
+    for key, result in entries:
+        place = next((i for i, part in enumerate(key) if part is mark), -1) if type(key) is tuple else -1
+        flat += (place, key if place < 0 else key[:place] + key[place + 1 :], result)
+    return flat
+
+
+@constructor
+def library_attribute(module: str, qualname: str) -> Any:
+    found: Any = sys.modules[module]
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+@constructor
+def make_lru(cls: Any, function: Any, size: int | None, typed: bool, info: Any) -> Any:
+    return cls(function, size, typed, info)
+
+
+@constructor
+def fill_lru(wrapper: Any, state: tuple[bool, bool, list[Any]]) -> None:
+    unbounded, typed, contents = state
+    parts = iter(contents)
+    entries = list(zip(parts, parts, parts, strict=True))
+    if unbounded:
+        cache, mark = _lru_cache_dict(wrapper), _lru_mark(wrapper)
+        assert cache is not None
+        for place, key, result in entries:
+            cache[key if place < 0 else (*key[:place], mark, *key[place:])] = result
+        return
+    function = wrapper.__wrapped__
+    if type(function) is not FunctionType:
+        return  # a bounded cache over something made in C: it fills itself again
+    code, results = function.__code__, contents[2::3]
+    results.reverse()
+    function.__code__ = _giving(results.pop, code)
+    try:
+        for place, key, _ in entries:
+            arguments, keywords = _call_of(place, key, typed)
+            wrapper(*arguments, **keywords)
+    finally:
+        function.__code__ = code
+
+
+def _giving(pop: Any, code: CodeType) -> CodeType:
+    """Code that gives the next result, to be put in the place of `code` while a bounded cache is filled."""
+    template = _template.__code__
+    constants = tuple(pop if constant == "pop" else constant for constant in template.co_consts)
+    return template.replace(co_consts=constants, co_freevars=code.co_freevars)
+
+
+def _template(*_: Any, **__: Any) -> Any:
+    return "pop".__call__()  # type: ignore[attr-defined]
+
+
+def _call_of(place: int, key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call that a key stands for: positional arguments, then names with values, then types (if typed)."""
+    if type(key) is not tuple:
+        return (key,), {}
+    if place < 0:
+        return key[: len(key) // 2 if typed else len(key)], {}
+    pairs = key[place:]
+    if typed:
+        pairs = pairs[: 2 * (len(pairs) - place) // 3]
+    return key[:place], dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+# Locks
+
+
+@reduces("_thread.lock")
+def _reduce_lock(lock: Any, dumper: Dumper) -> Any:
+    return make_lock, (lock.locked(),)
+
+
+@constructor
+def make_lock(held: bool) -> Any:
+    lock = _thread.allocate_lock()
+    if held:
+        lock.acquire()
+    return lock
+
+
+@reduces("_thread.RLock")
+def _reduce_rlock(lock: Any, dumper: Dumper) -> Any:
+    if not lock._is_owned():
+        if lock.__repr__().startswith("<locked"):
+            raise Refuse(lock, "another thread holds it", "release it before the program is moved")
+        return make_rlock, (0,)
+    return make_rlock, (int(lock.__repr__().partition("count=")[2].split()[0]),)
+
+
+@constructor
+def make_rlock(count: int) -> Any:
+    lock = _thread.RLock()
+    for _ in range(count):
+        lock.acquire()
+    return lock
+
+
+# Views of buffers
+
+
+@reduces(memoryview)
+def _reduce_view(view: memoryview, dumper: Dumper) -> Any:
+    if view.ndim != 1 or not view.c_contiguous:
+        raise Refuse(view, "a view with strides or more dimensions", "use numpy for such views")
+    with memoryview(view.obj) as whole:  # type: ignore[arg-type]
+        offset = view_address(view) - view_address(whole)
+    return make_view, (view.obj, offset, view.nbytes, view.format, view.readonly)
+
+
+@constructor
+def make_view(owner: Any, offset: int, size: int, format: str, readonly: bool) -> memoryview:
+    view = memoryview(owner).cast("B")[offset : offset + size]
+    if format != "B":
+        view = view.cast(format)  # type: ignore[call-overload]
+    return view.toreadonly() if readonly and not view.readonly else view
+
+
+# Context variables
+
+
+@reduces("_contextvars.ContextVar")
+def _reduce_variable(variable: Any, dumper: Dumper) -> Any:
+    held = [each for each in get_referents(variable) if each is not variable.name]
+    return make_variable, (type(variable), variable.name, held[:1])
+
+
+@constructor
+def make_variable(cls: Any, name: str, default: list[Any]) -> Any:
+    return cls(name, default=default[0]) if default else cls(name)
+
+
+@reduces("_contextvars.Context")
+def _reduce_context(context: Any, dumper: Dumper) -> Any:
+    dumper.later(fill_context, context, [part for item in context.items() for part in item], 1)
+    return make_context, (type(context),)
+
+
+@constructor
+def make_context(cls: Any) -> Any:
+    return cls()
+
+
+@constructor
+def fill_context(context: Any, items: list[Any]) -> None:
+    parts = iter(items)
+    for variable, value in zip(parts, parts, strict=True):
+        context.run(variable.set, value)
+
+
+@reduces("_contextvars.Token")
+def _reduce_token(token: Any, dumper: Dumper) -> Any:
+    missing = token.old_value is type(token).MISSING
+    used = " used " in repr(token)
+    return make_token, (token.var, missing, None if missing else token.old_value, used)
+
+
+@constructor
+def make_token(variable: Any, missing: bool, old: Any, used: bool) -> Any:
+    """A token of the current context. The context's values are restored after everything else."""
+    if not missing:
+        variable.set(old)
+    token = variable.set(None)
+    if used:
+        variable.reset(token)
+    return token
+
+
+# Typing
+
+
+@reduces("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple")
+def _reduce_type_variable(variable: Any, dumper: Dumper) -> Any:
+    module = getattr(variable, "__module__", None)
+    if dumper.library.find(module, variable.__name__) is variable:
+        return library_attribute, (module, variable.__name__)
+    keywords: dict[str, Any] = {}
+    if type(variable).__name__ == "TypeVar":
+        keywords = {"bound": variable.__bound__, "covariant": variable.__covariant__,
+                    "contravariant": variable.__contravariant__}  # fmt: skip
+        if getattr(variable, "__infer_variance__", False):
+            keywords["infer_variance"] = True
+    constraints = getattr(variable, "__constraints__", ())
+    return make_type_variable, (type(variable), variable.__name__, constraints, keywords, module)
+
+
+@constructor
+def make_type_variable(cls: Any, name: str, constraints: tuple[Any, ...], keywords: dict[str, Any], module: Any) -> Any:
+    made = cls(name, *constraints, **keywords)
+    try:
+        made.__module__ = module
+    except AttributeError:
+        pass
+    return made
+
+
+constructor(GenericAlias)
+
+# What cannot travel, and what to do
+
+refuses("a connection belongs to this machine", "close it before a move, and connect again",
+        "_socket.socket", "socket.socket", "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
+refuses("another thread runs there", "join the thread first", "_thread._localdummy", "_thread._ThreadHandle")
+refuses("a child process stays where it is", "wait for it before a move", "subprocess.Popen",
+        "multiprocessing.process.BaseProcess")  # fmt: skip
+refuses("it holds addresses of this process", "keep plain values instead",
+        "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip
+refuses("the kernel keeps its state", "make it anew where it is used",
+        "select.epoll", "select.poll", "select.kqueue", "posix.ScandirIterator", "posix.DirEntry")  # fmt: skip
+refuses("it maps memory of this process", "read what is needed, and open it again", "mmap.mmap")
+refuses("an event loop belongs to this process", "this version moves programs without a running loop",
+        "_asyncio.Future", "_asyncio.Task")  # fmt: skip
+refuses("an open database", "close it before a move", "sqlite3.Connection", "sqlite3.Cursor")

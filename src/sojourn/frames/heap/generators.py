@@ -1,0 +1,134 @@
+"""Frames at rest, and the generators, coroutines and async generators that hold one.
+
+A generator is made in two steps: the shell needs only the shape of its frame; the values may refer back to the
+generator and come at level 2, when every dict and set that an iterator among them walks over is filled.
+
+The awaitable that `asend()` of an async generator gave exists only once that generator is filled. It carries what is
+needed for that along, so that whichever comes first does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from gc import get_referents
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any
+
+from sojourn.frames.capture import capture_generator
+from sojourn.frames.record import FrameRecord
+from sojourn.frames.resume import (
+    asend_parts,
+    asend_restore,
+    finished_generator,
+    generator_fill,
+    generator_shell,
+)
+
+from .dumper import Dumper, Refuse
+from .functions import note_nested
+from .registry import constructor, reduces
+
+_SHAPE = tuple(field.name for field in fields(FrameRecord) if field.name not in ("values", "inner"))
+
+
+def _shape(record: FrameRecord) -> tuple[Any, ...]:
+    return tuple(getattr(record, name) for name in _SHAPE)
+
+
+def _record(shape: tuple[Any, ...]) -> FrameRecord:
+    return FrameRecord(**dict(zip(_SHAPE, shape, strict=True)))
+
+
+@reduces(FrameRecord)
+def _reduce_record(record: FrameRecord, dumper: Dumper) -> Any:
+    note_nested(record.code, dumper)
+    dumper.later(fill_record, record, record.values, 2)
+    return make_record, (_shape(record),)
+
+
+@constructor
+def make_record(shape: tuple[Any, ...]) -> FrameRecord:
+    return _record(shape)
+
+
+@constructor
+def fill_record(record: FrameRecord, values: list[Any]) -> None:
+    record.values[:] = values
+
+
+@reduces(GeneratorType, CoroutineType, AsyncGeneratorType)
+def _reduce_generator(generator: Any, dumper: Dumper) -> Any:
+    record = _record_of(generator, dumper)
+    if record is None:
+        return finished_generator, (_KINDS[type(generator)], generator.__name__, generator.__qualname__)
+    dumper.later(fill_generator, generator, _rest(record), 2)
+    return make_generator, (_shape(record),)
+
+
+_KINDS: dict[type, str] = {
+    GeneratorType: "generator", CoroutineType: "coroutine", AsyncGeneratorType: "async_generator"
+}  # fmt: skip
+constructor(finished_generator)
+
+
+def _record_of(generator: Any, dumper: Dumper) -> FrameRecord | None:
+    running = dumper.stack.running if dumper.stack is not None else {}
+    record = running.get(id(generator)) or dumper.records.get(id(generator))
+    if record is None:
+        record = dumper.records[id(generator)] = capture_generator(generator)
+    return record
+
+
+def _rest(record: FrameRecord) -> tuple[list[Any], list[Any]]:
+    """Values and inner frames. These are written whole: filling the generator builds them."""
+    return record.values, [(_shape(each), each.values) for each in record.inner]
+
+
+@constructor
+def make_generator(shape: tuple[Any, ...]) -> Any:
+    generator = generator_shell(_record(shape))
+    _unfilled[id(generator)] = generator
+    return generator
+
+
+_unfilled: dict[int, Any] = {}
+
+
+@constructor
+def fill_generator(generator: Any, state: tuple[list[Any], list[Any]]) -> None:
+    if _unfilled.pop(id(generator), None) is None:
+        return
+    values, parts = state
+    inner: list[FrameRecord] = []
+    for shape, inner_values in parts:
+        record = _record(shape)
+        record.values[:] = inner_values
+        inner.append(record)
+    generator_fill(generator, values, inner)
+
+
+@reduces("builtins.async_generator_asend")
+def _reduce_step(step: Any, dumper: Dumper) -> Any:
+    generators = [each for each in get_referents(step) if type(each) is AsyncGeneratorType]
+    if not generators:
+        raise Refuse(step, "it does not say which generator it belongs to")
+    generator, state = asend_parts(step, generators[0])
+    record = _record_of(generator, dumper)
+    return make_step, (generator, state, _rest(record) if record is not None else None)
+
+
+@constructor
+def make_step(generator: Any, state: int, rest: tuple[list[Any], list[Any]] | None) -> Any:
+    if rest is not None:
+        fill_generator(generator, rest)
+    return asend_restore(generator, state)
+
+
+@reduces("builtins.coroutine_wrapper")
+def _reduce_wrapper(wrapper: Any, dumper: Dumper) -> Any:
+    return await_of, tuple(get_referents(wrapper)[:1])
+
+
+@constructor
+def await_of(coroutine: Any) -> Any:
+    return CoroutineType.__await__(coroutine)

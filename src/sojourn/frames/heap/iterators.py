@@ -1,0 +1,194 @@
+"""Iterators that stand somewhere: they go on where they were, over the same container.
+
+Those over dicts and sets have no `__setstate__`: a new iterator is moved on as many steps as the old one had made. That
+needs the container's final length, which announced dicts have from the start (`containers`). For a set that is filled
+late, and that is not only used by a frame, the elements that are left are carried instead.
+
+From 3.12 on the reductions of `itertools` warn that they will go; the warning is not the program's.
+"""
+
+from __future__ import annotations
+
+import _warnings
+from collections.abc import Iterator
+from gc import get_referents
+from itertools import islice
+from types import MappingProxyType
+from typing import Any
+
+from .contents import take_items
+from .dumper import Dumper, Refuse
+from .registry import constructor, reduces
+
+_dict: dict[Any, Any] = {}
+_VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
+_FORWARD = tuple(type(iter(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
+_BACKWARD = tuple(type(reversed(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
+_SEQUENCES = (
+    iter([]), reversed([]), iter(()), iter(""), iter("\u0100"), iter(b""), iter(bytearray())
+)  # fmt: skip
+
+
+@reduces(*_FORWARD, *_BACKWARD)
+def _reduce_dict_iterator(iterator: Any, dumper: Dumper) -> Any:
+    owner = _referent(iterator, dict)
+    backward = type(iterator) in _BACKWARD
+    kind = (_BACKWARD if backward else _FORWARD).index(type(iterator))
+    left = iterator.__length_hint__()
+    if owner is None or not left:
+        return dict_iterator, ({}, kind, backward, 0, 0)
+    return dict_iterator, (owner, kind, backward, len(owner), len(owner) - left)
+
+
+@constructor
+def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int, steps: int) -> Iterator[Any]:
+    if len(owner) != length:
+        raise RuntimeError("an iterator refers to a dict that contains it")
+    view = (dict.keys, dict.values, dict.items)[kind](owner)
+    iterator: Iterator[Any] = reversed(view) if backward else iter(view)
+    next(islice(iterator, steps, steps), None)
+    if not length:
+        next(iterator, None)
+    return iterator
+
+
+@reduces(*_VIEWS)
+def _reduce_view(view: Any, dumper: Dumper) -> Any:
+    return dict_view, (_referent(view, dict), _VIEWS.index(type(view)))
+
+
+@constructor
+def dict_view(owner: dict[Any, Any], kind: int) -> Any:
+    return (dict.keys, dict.values, dict.items)[kind](owner)
+
+
+def _referent(obj: Any, kind: type) -> Any:
+    for each in get_referents(obj):
+        if isinstance(each, kind):
+            return each
+    return None
+
+
+@reduces(type(iter(set())))
+def _reduce_set_iterator(iterator: Any, dumper: Dumper) -> Any:
+    owner = _referent(iterator, set | frozenset)  # type: ignore[arg-type]
+    left = iterator.__length_hint__()
+    if owner is None or not left:
+        return set_iterator, (set(), 0, 0, None)
+    late = type(owner) is set and dumper.persistent_id(owner) is not None
+    rest = list(islice(owner, len(owner) - left, None)) if late else None
+    return set_iterator, (owner, len(owner), len(owner) - left, rest)
+
+
+@constructor
+def set_iterator(owner: Any, length: int, steps: int, rest: list[Any] | None) -> Iterator[Any]:
+    if len(owner) != length and rest is not None:
+        return iter(rest)
+    iterator = iter(owner)
+    next(islice(iterator, steps, steps), None)
+    if not length:
+        next(iterator, None)
+    return iterator
+
+
+@reduces(*map(type, _SEQUENCES))
+def _reduce_sequence_iterator(iterator: Any, dumper: Dumper) -> Any:
+    """A list may still grow while it is loaded, so the position is set when everything else is there."""
+    made, arguments, *position = iterator.__reduce__()
+    if position:
+        dumper.later(set_position, iterator, position[0], 1)
+    return (reverse if made is not iter else walk), arguments
+
+
+@constructor
+def walk(sequence: Any) -> Iterator[Any]:
+    return iter(sequence)
+
+
+@constructor
+def reverse(sequence: Any) -> Iterator[Any]:
+    return reversed(sequence)
+
+
+@constructor
+def set_position(iterator: Any, position: int) -> None:
+    iterator.__setstate__(position)
+
+
+@reduces(MappingProxyType)
+def _reduce_proxy(proxy: Any, dumper: Dumper) -> Any:
+    owner = get_referents(proxy)[0]
+    if type(owner) is dict:
+        for thing in owner.values():  # the proxy of a class's own dict?
+            cls = getattr(thing, "__objclass__", None)
+            if isinstance(cls, type) and get_referents(class_dict(cls))[0] is owner:
+                return class_dict, (cls,)
+    return MappingProxyType, (owner,)
+
+
+@constructor
+def class_dict(cls: type) -> Any:
+    return type.__dict__["__dict__"].__get__(cls)
+
+
+constructor(MappingProxyType)
+
+
+@reduces("collections.OrderedDict", "collections.defaultdict")
+def _reduce_dict_in_c(obj: Any, dumper: Dumper) -> Any:
+    cls = type(obj)
+    take_items(cls, obj, dumper)
+    attributes = getattr(obj, "__dict__", None)
+    if attributes:
+        dumper.later(fill_attributes, obj, [part for item in attributes.items() for part in item])
+    return cls, (obj.default_factory,) if hasattr(obj, "default_factory") else ()
+
+
+@constructor
+def fill_attributes(obj: Any, items: list[Any]) -> None:
+    parts = iter(items)
+    obj.__dict__.update(zip(parts, parts, strict=True))
+
+
+# itertools
+
+
+def _quietly(reduce: Any, *arguments: Any) -> Any:
+    """Call something that warns; the program's filters are as before when it returns."""
+    filters = _warnings.filters
+    filters.insert(0, ("ignore", None, DeprecationWarning, None, 0))
+    _changed()
+    try:
+        return reduce(*arguments)
+    finally:
+        del filters[0]
+        _changed()
+
+
+_changed = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
+
+
+@reduces(
+    *(
+        f"itertools.{name}"
+        for name in (
+            "accumulate", "chain", "combinations", "combinations_with_replacement", "compress", "count", "cycle",
+            "dropwhile", "filterfalse", "groupby", "_grouper", "islice", "permutations", "product", "repeat",
+            "starmap", "takewhile", "zip_longest", "_tee", "_tee_dataobject",
+        )
+    )
+)  # fmt: skip
+def _reduce_itertools(iterator: Any, dumper: Dumper) -> Any:
+    reduce = getattr(type(iterator), "__reduce__", None)
+    if reduce is None or reduce is object.__reduce__:
+        raise Refuse(iterator, "this version's itertools cannot be taken apart")
+    reduced = _quietly(reduce, iterator)
+    state = reduced[2] if len(reduced) > 2 else None
+    if state is not None:
+        dumper.later(set_state, iterator, state)
+    return reduced[:2]
+
+
+@constructor
+def set_state(iterator: Any, state: Any) -> None:
+    _quietly(type(iterator).__setstate__, iterator, state)

@@ -1,0 +1,114 @@
+"""The reading half: shells, then worklists, in the order in which they were written.
+
+The stream is: the preset (taken from `buffers`, one opcode sequence each), batches, and None. A batch is
+(None, [fill, object, state, fill, …]), to be carried out in order, or (fill, state of many objects), or a plain list of
+states, which only have to exist before anything that uses them is filled. The roots are a tuple of one.
+
+What was announced is kept in a list; a persistent id is either a place in it or a tuple that says what to make.
+
+Filling by hash may come too early: the key of one dict may hash something that another late fill completes. So late
+fills note the hashes they saw, and those whose keys have changed their hash are filled again until nothing moves.
+"""
+
+from __future__ import annotations
+
+import _pickle
+from collections.abc import Iterable
+from io import BytesIO
+from itertools import chain
+from types import ModuleType
+from typing import Any
+
+from sojourn.errors import BadImage, InternalError, Refused
+
+from .containers import DICT, FROZEN, MODULE_DICT, SET, fill_dict, fill_set, make_frozenset
+from .contents import fill_items, fill_subset, fill_through
+from .modules import module_named
+
+_TAKE = b"\x97\x940"  # NEXT_BUFFER MEMOIZE POP
+_PUT = b"\x97r%s0"  # NEXT_BUFFER LONG_BINPUT POP
+_ROUNDS = 8
+_HASHED = (fill_dict, fill_set, fill_items, fill_through, fill_subset)
+
+
+class Loader(_pickle.Unpickler):
+    """One load. `missing` are places of the preset that have nothing here; a reference to one raises."""
+
+    def __init__(
+        self, data: bytes, buffers: Iterable[Any], preset: list[Any], missing: set[int], head_room: int
+    ) -> None:
+        present = [thing for index, thing in enumerate(preset) if index not in missing]
+        junk = [None] * len(missing)
+        if missing:
+            places = [index for index in range(len(preset)) if index not in missing]
+            # MEMOIZE counts entries, so as many as are missing are put where the image's own memo never gets.
+            places += range(head_room, head_room + len(missing))
+            head = b"".join(_PUT % place.to_bytes(4, "little") for place in places)
+        else:
+            head = _TAKE * len(preset)
+        super().__init__(
+            BytesIO(b"\x80\x05" + head + b"N." + data), buffers=chain(present, junk, buffers)  # type: ignore[arg-type]
+        )
+        self.announced: list[Any] = []
+        self.hashed: list[tuple[Any, Any, Any, list[int]]] = []
+
+    def persistent_load(self, pid: Any) -> Any:
+        if type(pid) is int:
+            return self.announced[pid]
+        kind, *rest = pid
+        made: Any
+        if kind == DICT:
+            made = dict.fromkeys(range(rest[0]))
+        elif kind == SET:
+            made = set()
+        elif kind == MODULE_DICT:
+            made = ModuleType.__dict__["__dict__"].__get__(module_named(*rest))
+        elif kind == FROZEN:
+            made = make_frozenset(*rest)
+        else:
+            raise BadImage(f"a persistent id of unknown kind {kind!r}")
+        self.announced.append(made)
+        return made
+
+    def read(self) -> Any:
+        """The roots, complete."""
+        self.load()
+        roots: Any = None
+        while (batch := self.load()) is not None:
+            if type(batch) is list:
+                continue
+            if len(batch) == 1:
+                roots = batch[0]
+                continue
+            fill, state = batch
+            if fill is None:
+                self._carry_out(state)
+            else:
+                fill(state)
+        self._settle()
+        return roots
+
+    def _carry_out(self, batch: list[Any]) -> None:
+        parts = iter(batch)
+        for fill, obj, state in zip(parts, parts, parts, strict=True):
+            fill(obj, state)
+            if fill in _HASHED:
+                self.hashed.append((fill, obj, state, _hashes(obj)))
+
+    def _settle(self) -> None:
+        for _ in range(_ROUNDS):
+            moved = [entry for entry in self.hashed if _hashes(entry[1]) != entry[3]]
+            if not moved:
+                return
+            for fill, obj, state, hashes in moved:
+                fill(obj, state)
+                hashes[:] = _hashes(obj)
+        raise InternalError("keys of dicts and sets change their hashes while the program is rebuilt")
+
+
+def _hashes(obj: Any) -> list[int]:
+    base: Any = dict if isinstance(obj, dict) else set
+    return [hash(each) for each in base.__iter__(obj)]
+
+
+__all__ = ["Loader", "Refused"]

@@ -1,0 +1,74 @@
+"""The registry: which reducer takes which type, and the private table of what a pickle of ours may call.
+
+Concepts. A *reducer* takes an object and the `Dumper` and gives what `__reduce__` would give, with one difference:
+the callable is one of our *constructors*. A constructor makes a shell; a *fill* completes it later (`Dumper.later`).
+Constructors and fills stand in `TABLE`, and a pickle refers to them by their place in it, never by module and name:
+our modules are hidden from the program, and the program may patch anything that has a name.
+
+Reducers are found by type where the type is a built-in, else by "module.qualname": extension modules make new types
+whenever they are imported again, so that the program's `functools.partial` need not be the one that we import.
+
+Guarantee: source and target agree on the table, or the image is refused (`signature`). What is registered, and in
+which order, must therefore depend on nothing but our own version.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from .dumper import Dumper
+
+Reducer = Callable[[Any, "Dumper"], Any]
+F = TypeVar("F")
+
+TABLE: list[Any] = []
+BY_TYPE: dict[type, Reducer] = {}
+BY_NAME: dict[str, Reducer] = {}
+ADVICE: dict[str, tuple[str, str]] = {}  # "module.qualname" -> (why it cannot travel, what to do)
+
+
+def constructor(thing: F) -> F:
+    """Enter a constructor or a fill into the table (a decorator)."""
+    TABLE.append(thing)
+    return thing
+
+
+def reduces(*keys: type | str) -> Callable[[Reducer], Reducer]:
+    """Register a reducer for built-in types or for "module.qualname" names (a decorator)."""
+
+    def enter(reduce: Reducer) -> Reducer:
+        register(*keys, reduce=reduce)
+        return reduce
+
+    return enter
+
+
+def register(*keys: type | str, reduce: Reducer, constructors: tuple[Any, ...] = ()) -> None:
+    """What `reduces` and `constructor` do, for other rooms (files and streams come from `resources`)."""
+    for key in keys:
+        if isinstance(key, str):
+            BY_NAME[key] = reduce
+        else:
+            BY_TYPE[key] = reduce
+    TABLE.extend(constructors)
+
+
+def refuses(why: str, advice: str, *names: str) -> None:
+    """Declare types that cannot travel, with the reason and the way out that the refusal will give."""
+    for name in names:
+        ADVICE[name] = (why, advice)
+
+
+def name_of(cls: type) -> str:
+    """"module.qualname" of a type, without asking its metaclass."""
+    module = type.__dict__["__module__"].__get__(cls)
+    return f"{module}.{type.__dict__['__qualname__'].__get__(cls)}"
+
+
+def signature() -> int:
+    """A number that is the same on both sides if the tables are."""
+    names = [getattr(thing, "__qualname__", None) or repr(thing) for thing in TABLE]
+    return zlib.crc32("\n".join(map(str, names)).encode())

@@ -1,0 +1,95 @@
+# pyright: basic
+# (raw memory has no static types)
+"""The few words of memory that the heap reads: what kind of class made an object, and two fields without an accessor.
+
+Theory. `python_made(cls)` asks whether a class was made by a class statement, whose instances hold nothing but a
+`__dict__`, slots, and what their solid base holds. Such a class has CPython's `subtype_dealloc` as its deallocator,
+and adds no more to its base's size than its slots (and a word each for `__dict__` and `__weakref__`) account for: a
+type made by an extension module that inherits the deallocator, but has fields of its own, fails the second test.
+
+Guarantee: every offset is checked against known objects when this module is imported; nothing is written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from types import MemberDescriptorType
+
+from sojourn.errors import InternalError
+
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+_DEALLOC = 6 * _WORD  # PyTypeObject: refcount, type, size, name, basicsize, itemsize, dealloc
+_VIEW_BUFFER = 7 * _WORD  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
+_LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
+_HEAP_TYPE = 1 << 9
+
+
+def word(address: int) -> int:
+    return ctypes.c_size_t.from_address(address).value
+
+
+class _Sample:
+    pass
+
+
+class _Slotted(list):
+    __slots__ = ("a",)
+
+
+_SUBTYPE_DEALLOC = word(id(_Sample) + _DEALLOC)
+_seen: dict[type, bool] = {}
+
+
+def python_made(cls: type) -> bool:
+    """Was this class made by a class statement (or `type(...)`), so that its instances can be read bare?"""
+    known = _seen.get(cls)
+    if known is None:
+        known = _compute(cls)
+        if len(_seen) < 10_000:
+            _seen[cls] = known
+    return known
+
+
+def _compute(cls: type) -> bool:
+    flags = type.__dict__["__flags__"].__get__(cls)
+    if not flags & _HEAP_TYPE or word(id(cls) + _DEALLOC) != _SUBTYPE_DEALLOC:
+        return False
+    base = type.__dict__["__base__"].__get__(cls)
+    size = type.__dict__["__basicsize__"].__get__
+    names = type.__dict__["__dict__"].__get__(cls)
+    own = sum(1 for thing in names.values() if type(thing) is MemberDescriptorType and thing.__objclass__ is cls)
+    return size(cls) - size(base) <= _WORD * (own + ("__dict__" in names) + ("__weakref__" in names))
+
+
+def solid_base(cls: type) -> type:
+    """The nearest base that was made in C: what it holds is the content of an instance, beside attributes."""
+    while python_made(cls):
+        cls = type.__dict__["__base__"].__get__(cls)
+    return cls
+
+
+def view_address(view: memoryview) -> int:
+    return word(id(view) + _VIEW_BUFFER)
+
+
+def link_result(link: object, key: object) -> object:
+    """The result that a link of a bounded `lru_cache` holds (there is no other way to it)."""
+    if word(id(link) + _LINK_KEY) != id(key):
+        raise InternalError("a link of an lru_cache is not laid out as expected")
+    return ctypes.cast(word(id(link) + _LINK_RESULT), ctypes.py_object).value
+
+
+def _verify() -> None:
+    data = bytearray(16)
+    whole, part = memoryview(data), memoryview(data)[5:]
+    right = (
+        word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
+        and python_made(_Slotted)
+        and not python_made(list)
+        and view_address(part) - view_address(whole) == 5
+    )
+    if not right:
+        raise InternalError("this interpreter's types or views are not laid out as expected")
+
+
+_verify()
