@@ -1,0 +1,24 @@
+"""Sets iterate as they did, dicts keep their order, also where entries were deleted."""
+
+numbers = set(range(0, 3000, 7))
+for number in range(0, 3000, 14):
+    numbers.discard(number)
+small = {5, 700, *range(60)}
+for number in range(60):
+    small.discard(number)
+small.update({5, 700})
+words = {f"word-{number}" for number in range(200)}
+frozen = frozenset(words)
+table = {number: str(number) for number in range(100)}
+for number in range(0, 100, 3):
+    del table[number]
+trace = []
+for step in range(200):
+    trace.append((next(iter(small)), next(iter(words)), next(iter(table))))
+    words.add(f"more-{step}")
+    words.discard(f"word-{step}")
+    table[f"key-{step}"] = step
+    for _ in range(160_000):
+        pass
+print(list(small), list(numbers)[:20], list(frozen)[:5], list(words)[:5], list(table)[:5], list(table)[-3:])
+print(hash(tuple(trace)), {None, "a", 1, 2.5, (1, 2)})

@@ -1,0 +1,30 @@
+"""Handlers written in Python, ignored and default signals, and one sent to the program by itself at every
+step.
+"""
+
+import os
+import signal
+
+got = []
+
+
+def handler(number, frame):
+    got.append((number, frame.f_code.co_name))
+
+
+signal.signal(signal.SIGUSR1, handler)
+signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda number, frame: got.append("term"))
+old = signal.signal(signal.SIGWINCH, handler)
+for step in range(300):
+    os.kill(os.getpid(), signal.SIGUSR1)
+    if step % 50 == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGUSR2)
+    for _ in range(120_000):
+        pass
+print(len(got), got.count("term"), got[0], signal.getsignal(signal.SIGUSR2), old)
+print(
+    signal.getsignal(signal.SIGWINCH) is handler,
+    signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+)

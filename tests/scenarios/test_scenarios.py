@@ -1,0 +1,93 @@
+"""Every program of `programs/`, one behaviour each, run in the cluster and compared with its plain run.
+
+Operators: it stays where it starts; it is moved five times at random instants; and, with --thorough, it is
+moved on as soon as it has arrived, until it ends. On 3.11 all of them; on the second interpreter, where there
+is one, a sample that
+--thorough makes whole. The instants come from --seed.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, moved, roaming, staying
+
+PROGRAMS = Path(__file__).parent / "programs"
+NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
+NEEDS = {"numpy_arrays": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
+STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
+SECOND = (
+    Path(__file__).parents[2] / (".venv313" if sys.version_info[:2] == (3, 11) else ".venv311") / "bin/python"
+)
+SAMPLE = 8  # programs on the second interpreter, without --thorough
+
+
+@functools.cache
+def has(python: str, package: str) -> bool:
+    return (
+        subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False).returncode == 0
+    )
+
+
+@functools.cache
+def plain(scenario: Scenario, local: LocalCluster) -> Outcome:
+    return scenario.plain(local)
+
+
+@functools.cache
+def scenario_of(name: str, python: str) -> Scenario:
+    if name in NEEDS and not has(python, NEEDS[name]):
+        pytest.skip(f"{NEEDS[name]} is not installed for {python}")
+    return Scenario(PROGRAMS / f"{name}.py", stdin=STDIN.get(name, b""), python=python)
+
+
+def check(name: str, python: str, local: LocalCluster, operator: Operator) -> Outcome:
+    """Run it; what a user sees must be what the plain run shows, and no move may be refused."""
+    scenario = scenario_of(name, python)
+    expected, outcome = plain(scenario, local), scenario.run(local, operator)
+    assert outcome.refused == []
+    assert (outcome.out, outcome.err) == (expected.out, expected.err)
+    assert outcome == expected
+    return outcome
+
+
+def seed_of(seed: int, name: str) -> int:
+    """One seed for each program, so that a failure is seen again with this program alone."""
+    return seed ^ zlib.crc32(name.encode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_staying(name: str, local_cluster: LocalCluster) -> None:
+    check(name, sys.executable, local_cluster, staying)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_moved(name: str, local_cluster: LocalCluster, seed: int) -> None:
+    outcome = check(name, sys.executable, local_cluster, moved(5, seed=seed_of(seed, name), within=0.5))
+    assert outcome.moves
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_roaming(name: str, local_cluster: LocalCluster, seed: int, thorough: bool) -> None:
+    if not thorough:
+        pytest.skip("only with --thorough")
+    check(name, sys.executable, local_cluster, roaming(seed=seed_of(seed, name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_moved_on_the_second_interpreter(
+    name: str, local_cluster: LocalCluster, seed: int, thorough: bool
+) -> None:
+    if not SECOND.exists():
+        pytest.skip(f"there is no {SECOND}")
+    if not thorough and name not in random.Random(seed).sample(NAMES, SAMPLE):
+        pytest.skip("not in this seed's sample")
+    outcome = check(name, str(SECOND), local_cluster, moved(5, seed=seed_of(seed, name), within=0.5))
+    assert outcome.moves
