@@ -1,0 +1,224 @@
+"""Open descriptors, inside a host process: the table that is captured, and rebuilt at the same numbers
+elsewhere.
+ Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain data. Kinds: `stream` (one of
+the three pipes that the node gave, under whatever number), `file` and `directory` (by identity: device,
+inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
+offset with a lower number, as dup() makes it). Everything else is refused, with what holds it and the way
+out.
+ Every entry is bound by identifier, but for devices, which are by type (`model.binding`): a file of the same
+name but another identity is not the same file, and is refused.
+ Guarantees. Capturing changes nothing. `reasons` and `restore` name every obstacle at once. Nothing is
+truncated, created or locked by reopening: only O_ACCMODE and the status flags of the original are used.
+`restore` leaves exactly the captured numbers open below the floor.
+"""
+# pyright: basic
+# (ctypes for kcmp)
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from sojourn._util import descriptors
+from sojourn.errors import Refused
+from sojourn.model.binding import Action, Attachment, Binding, choose
+
+Entry = dict[str, Any]
+Holder = Callable[
+    [int], str
+]  # who in the program holds a descriptor: "variable `f` in main() (a.py:3)" or ""
+
+_DEVICES = {
+    (1, 3): "/dev/null",
+    (1, 5): "/dev/zero",
+    (1, 7): "/dev/full",
+    (1, 8): "/dev/random",
+    (1, 9): "/dev/urandom",
+}
+_STATUS = os.O_APPEND | os.O_NONBLOCK | os.O_DSYNC | os.O_SYNC | os.O_NOATIME | os.O_DIRECT
+_SYS_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine)
+_KCMP_FILE = 0
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Streams:
+    """The three pipes that the node gave, by identity, so that they are known under any number."""
+
+    def __init__(self) -> None:
+        self.number = {_identity(os.fstat(number)): number for number in (0, 1, 2)}
+
+
+def capture(streams: Streams, holder: Holder) -> tuple[list[Entry], list[str]]:
+    """The entries of all open descriptors, and the reasons why some of them cannot travel."""
+    entries: list[Entry] = []
+    reasons: list[str] = []
+    by_file: dict[tuple[int, int], list[int]] = {}
+    for number in descriptors.open_numbers():
+        status = os.fstat(number)
+        identity = _identity(status)
+        twin = next((other for other in by_file.get(identity, ()) if _shares(other, number)), None)
+        by_file.setdefault(identity, []).append(number)
+        entry = _entry(number, status, streams)
+        entry["fd"] = number
+        entry["inheritable"] = os.get_inheritable(number)
+        if twin is not None and entry["kind"] in ("file", "directory", "device"):
+            entry |= {"kind": "same", "as": twin}
+        if entry["kind"] != "stream":
+            entry["holder"] = holder(number)
+        if (why := entry.pop("why", None)) is not None:
+            reasons.append(_reason(entry, why))
+        entries.append(entry)
+    return entries, reasons
+
+
+def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
+    target = os.readlink(f"/proc/self/fd/{number}")
+    flags = fcntl.fcntl(number, fcntl.F_GETFL)
+    entry: Entry = {"name": target, "flags": flags & (os.O_ACCMODE | _STATUS | os.O_PATH)}
+    mode = status.st_mode
+    if _identity(status) in streams.number:
+        return entry | {
+            "kind": "stream",
+            "of": streams.number[_identity(status)],
+            "binding": Binding.IDENTIFIER,
+        }
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        entry |= {"kind": "file" if stat.S_ISREG(mode) else "directory", "identity": list(_identity(status))}
+        entry["binding"] = Binding.IDENTIFIER
+        if status.st_nlink == 0 or not _leads_to(target, _identity(status)):
+            gone = "is an unlinked file" if status.st_nlink == 0 else "is no longer where it was opened"
+            entry["why"] = (
+                f"{gone}: nobody else can open it. Close it before the move, or give it a name that lasts"
+            )
+        elif _locked(number):
+            entry["why"] = "is locked, and a lock does not travel. Release it before the move"
+        else:
+            entry["offset"] = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
+    elif stat.S_ISCHR(mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) in _DEVICES:
+        device = _DEVICES[os.major(status.st_rdev), os.minor(status.st_rdev)]
+        entry |= {"kind": "device", "name": device, "binding": Binding.TYPE}
+    else:
+        entry |= {"kind": "other", "binding": Binding.IDENTIFIER, "why": _why(mode, target)}
+    return entry
+
+
+def _why(mode: int, target: str) -> str:
+    if stat.S_ISFIFO(mode):
+        return "is a pipe, whose other end stays here. Close it before the move"
+    if stat.S_ISSOCK(mode):
+        return (
+            "is a socket, whose peer is connected to this node. Close it before the move, connect again after"
+        )
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        return "is a device of this node. Close it before the move"
+    kind = target.removeprefix("anon_inode:").strip("[]") or "kernel object"
+    return f"is an {kind}, which lives in this node's kernel. Close it before the move"
+
+
+def _reason(entry: Entry, why: str) -> str:
+    held = f", held by {entry['holder']}," if entry.get("holder") else ""
+    return f"descriptor {entry['fd']} ({entry['name']}){held} {why}"
+
+
+def missing(entries: list[Entry]) -> list[str]:
+    """Why some of the entries cannot be opened here."""
+    return [_reason(entry, why) for entry in entries if (why := _objection(entry)) is not None]
+
+
+def _objection(entry: Entry) -> str | None:
+    possible: set[Action] = set()
+    why = "cannot be opened here"
+    if entry["kind"] in ("stream", "same"):
+        return None
+    if entry["kind"] == "device":
+        possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
+    elif entry["kind"] in ("file", "directory"):
+        try:
+            status = os.stat(entry["name"])
+        except OSError as error:
+            why = (
+                f"cannot be reached here: {error.strerror}. Put it on a file system that both nodes share, "
+                "or close it before the move"
+            )
+        else:
+            if _identity(status) == tuple(entry["identity"]):
+                possible = {Action.REBIND}
+            else:
+                why = (
+                    "is another file here, with the same name. Put it on a file system that both nodes "
+                    "share, or close it before the move"
+                )
+    action = choose(Binding(entry["binding"]), Attachment.FIXED, possible)
+    return None if action is Action.REBIND else why
+
+
+def restore(entries: list[Entry]) -> None:
+    """Opens every entry at its number. The three streams are at 0, 1 and 2 when this is called.
+
+    Raises:
+        Refused: with every reason; descriptors may have changed, so the host is of no more use.
+    """
+    reasons = missing(entries)
+    if reasons:
+        raise Refused("files of the program are not the same here", reasons=reasons)
+    streams = [descriptors.raised(os.dup(number)) for number in (0, 1, 2)]
+    for number in descriptors.open_numbers():
+        os.close(number)
+    for entry in entries:
+        number = entry["fd"]
+        if entry["kind"] == "stream":
+            os.dup2(streams[entry["of"]], number)
+        elif entry["kind"] == "same":
+            os.dup2(entry["as"], number)
+        else:
+            _reopen(entry, number)
+        os.set_inheritable(number, entry["inheritable"])
+    for fd in streams:
+        os.close(fd)
+
+
+def _reopen(entry: Entry, number: int) -> None:
+    directory = os.O_DIRECTORY if entry["kind"] == "directory" else 0
+    try:
+        fd = os.open(entry["name"], entry["flags"] | directory | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        why = f"cannot be opened here: {error.strerror}. Give this node's user the same rights to it"
+        raise Refused("a file of the program cannot be opened here", reasons=[_reason(entry, why)]) from None
+    if fd != number:
+        os.dup2(fd, number)
+        os.close(fd)
+    if entry["kind"] == "file":
+        if _identity(os.fstat(number)) != tuple(entry["identity"]):  # it was replaced since we looked
+            why = "is another file here, with the same name"
+            raise Refused("a file of the program is not the same here", reasons=[_reason(entry, why)])
+        os.lseek(number, entry["offset"], os.SEEK_SET)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _leads_to(path: str, identity: tuple[int, int]) -> bool:
+    try:
+        return _identity(os.stat(path)) == identity
+    except OSError:
+        return False
+
+
+def _locked(number: int) -> bool:
+    with open(f"/proc/self/fdinfo/{number}") as file:
+        return any(line.startswith("lock:") for line in file)
+
+
+def _shares(one: int, other: int) -> bool:
+    """Whether two descriptors are one open file (dup), by kcmp; where that is not allowed, taken for two."""
+    if _SYS_KCMP is None:
+        return False
+    pid = os.getpid()
+    same = _libc.syscall(_SYS_KCMP, pid, pid, _KCMP_FILE, ctypes.c_ulong(one), ctypes.c_ulong(other))
+    return same == 0 and ctypes.get_errno() not in (errno.ENOSYS, errno.EPERM)
