@@ -1,0 +1,44 @@
+"""`python -m bench [--quick] [NAME...]`: measures, prints a table, keeps it in out/."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import commands, memory, moves, overhead
+from bench.figure import Figure, keep, show
+from sojourn.testing import LocalCluster
+
+OUT = Path(__file__).parents[1] / "out"
+
+
+def main() -> None:
+    console = Console()
+    parts: dict[str, Callable[[LocalCluster, bool], list[Figure]]] = {
+        "idle": lambda local, quick: commands.idle(local, console),
+        "line": lambda local, quick: commands.first_line(local, console, rounds=7 if quick else 40),
+        "ps": lambda local, quick: commands.whole_commands(local, console, rounds=5 if quick else 25),
+        "moves": lambda local, quick: moves.measure(local, console, moves=20 if quick else 200),
+        "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 9),
+        "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 9),
+    }
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it works")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(parts)}")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(parts):
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}")
+    figures: list[Figure] = []
+    with LocalCluster(nodes=3) as local:
+        for name, part in parts.items():
+            if not options.names or name in options.names:
+                figures += part(local, options.quick)
+    show(figures, console)
+    console.print(f"kept in {keep(figures, OUT)}")
+
+
+if __name__ == "__main__":
+    main()
