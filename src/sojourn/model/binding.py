@@ -1,5 +1,6 @@
 """The binding matrix: what may be done with a resource when the process that uses it moves.
- Terms and table after Fuggetta, Picco and Vigna (1998), section 3.3. A *binding* is how a process means a
+
+Terms and table after Fuggetta, Picco and Vigna (1998), section 3.3. A *binding* is how a process means a
 resource: by identifier (this very one), by value (one with this content), by type (any of the kind). An
 *attachment* is how the resource hangs on its node: unattached (can be carried), fastened (could be, at a
 price), fixed (cannot be).

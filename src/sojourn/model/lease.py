@@ -1,15 +1,16 @@
 """Leases: when a node must stop trusting itself, and when others may believe that it is gone.
 
-Concepts. A node's lease is a key that the registry forgets `ttl` seconds after its last renewal. The holder renews it
-every third of that. `Tenancy` is the holder's view, `Observer` everybody else's. Times are seconds of one local
-monotonic clock; no two nodes compare theirs.
+Concepts. A node's lease is a key that the registry forgets `ttl` seconds after its last renewal. The holder
+renews it every third of that. `Tenancy` is the holder's view, `Observer` everybody else's. Times are
+seconds of one local monotonic clock; no two nodes compare theirs.
 
 Guarantees, with T the ttl:
-  * A holder calls itself lapsed 0.8 T after the moment it *sent* its last successful renewal, so always before the
-    registry (which counts from the moment it received it) forgets it.
-  * An observer calls a node dead only when the registry said that the lease ran out, a margin of 0.2 T has passed
-    since, and the observer has been in touch with the control plane for one full term without a gap in which healthy
-    leases could have run out. So an outage of the control plane never makes nodes lose each other.
+  * A holder calls itself lapsed 0.8 T after the moment it *sent* its last successful renewal, so always
+    before the registry (which counts from the moment it received it) forgets it.
+  * An observer calls a node dead only when the registry said that the lease ran out, a margin of 0.2 T has
+    passed since, and the observer has been in touch with the control plane for one full term without a gap
+    in which healthy leases could have run out. So an outage of the control plane never makes nodes lose
+    each other.
 
 Rejected: asking the node itself whether it lives. A node that is cut off from us may well serve others.
 """
@@ -65,7 +66,9 @@ class Observer:
     terms: Terms
     since: float  # start of the present unbroken contact with the control plane
     last: float  # the latest contact
-    gone: dict[str, float] = field(default_factory=dict)  # node -> when its lease was seen to have run out
+    gone: dict[str, float] = field(
+        default_factory=dict[str, float]
+    )  # node -> when its lease was seen to have run out
 
     @classmethod
     def at(cls, terms: Terms, now: float) -> Observer:

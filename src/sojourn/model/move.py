@@ -1,11 +1,13 @@
-"""The move of a process as two state machines: a stimulus in, the next state and instructions out. No I/O, no clock.
+"""The move of a process as two state machines: a stimulus in, the next state and instructions out. No I/O,
+no clock.
 
-Concepts. The *source* owns the process when the move begins, the *target* is to own it. The registry's record is the
-only truth about ownership; it changes by compare-and-set on a revision. The source marks the record as moving before
-anything else; call the revision of that mark R and the epoch then E. Three writes compete for R, and the first wins:
+Concepts. The *source* owns the process when the move begins, the *target* is to own it. The registry's
+record is the only truth about ownership; it changes by compare-and-set on a revision. The source marks the
+record as moving before anything else; call the revision of that mark R and the epoch then E. Three writes
+compete for R, and the first wins:
   * the **commit** by the source: owner target, epoch E + 1;
-  * the **abort record**, by the source when its commit got no answer, or by the target when it was left alone while it
-    held a complete copy: owner source, epoch E + 1;
+  * the **abort record**, by the source when its commit got no answer, or by the target when it was left
+    alone while it held a complete copy: owner source, epoch E + 1;
   * the removal of the mark after an abort before any commit was issued.
 The commit has its own revision, C, for which three more compete:
   * the **confirmation** by the target, once the program runs there;
@@ -14,22 +16,25 @@ The commit has its own revision, C, for which three more compete:
 Each record names its move, so that a message or read that is late belongs to no other attempt.
 
 Guarantees (tests/unit/model walks every cell and simulates loss, delay, crashes and delayed writes):
-  * The target starts its copy only when the commit is known to have won; the source lets its own go on only when no
-    commit was ever issued, or when a write that beats the commit is known to have won. So no two copies run.
-  * From capture to outcome the source keeps its stopped copy; it retires it only when the target is known to run the
-    program, or when the record is known to belong to somebody else.
-  * A target that is not yet confirmed and whose lease lapses stops its copy before anybody may take it back. One that
-    cannot know whether its lease held since before the commit (it was left alone, or "go" came late) confirms first
-    and starts then.
-  * Every state before the commit has an edge to ABORTED; states after it have an edge to every outcome that the
-    registry may show. Where the control plane stays away, both copies stay held, and the source says so.
+  * The target starts its copy only when the commit is known to have won; the source lets its own go on only
+    when no commit was ever issued, or when a write that beats the commit is known to have won. So no two
+    copies run.
+  * From capture to outcome the source keeps its stopped copy; it retires it only when the target is known
+    to run the program, or when the record is known to belong to somebody else.
+  * A target that is not yet confirmed and whose lease lapses stops its copy before anybody may take it
+    back. One that cannot know whether its lease held since before the commit (it was left alone, or "go"
+    came late) confirms first and starts then.
+  * Every state before the commit has an edge to ABORTED; states after it have an edge to every outcome that
+    the registry may show. Where the control plane stays away, both copies stay held, and the source says
+    so.
 
-Rejected: a commit by the target (two writers of one decision); settling an unanswered commit by reading (a delayed
-write can land after the read); two-phase commit with a log of its own (the registry already is one).
+Rejected: a commit by the target (two writers of one decision); settling an unanswered commit by reading (a
+delayed write can land after the read); two-phase commit with a log of its own (the registry already is
+one).
 
-A *stray* message (one that the peer may not send now) is a breach of the protocol and counts as a cut connection. A
-reply that nobody asked for is a bug of ours: InternalError. What may come at any time and means nothing in a state is
-listed as quiet.
+A *stray* message (one that the peer may not send now) is a breach of the protocol and counts as a cut
+connection. A reply that nobody asked for is a bug of ours: InternalError. What may come at any time and
+means nothing in a state is listed as quiet.
 """
 
 from __future__ import annotations
@@ -231,7 +236,16 @@ def _source() -> dict[tuple[Enum, On], Cell]:
         table[state, On.BEATEN] = (s.INQUIRING, (Do.READ,))
         table[state, On.UNANSWERED] = (state, (Do.ABORT_RECORD,))
     # A target that fails after it was ready settles the record itself; its last word changes nothing here.
-    for state in (s.UNWINDING, s.COMMITTING, s.SETTLING, s.HELD, s.INQUIRING, s.HANDING, s.WAITING, s.RECLAIMING):
+    for state in (
+        s.UNWINDING,
+        s.COMMITTING,
+        s.SETTLING,
+        s.HELD,
+        s.INQUIRING,
+        s.HANDING,
+        s.WAITING,
+        s.RECLAIMING,
+    ):
         table[state, On.FAILED] = (state, ())
     # What was said before a cut or a deadline may still arrive; the record decides now.
     for state in (s.SETTLING, s.HELD, s.INQUIRING, s.RECLAIMING):
@@ -304,14 +318,17 @@ def _target() -> dict[tuple[Enum, On], Cell]:
         (t.DOUBTING, On.UNANSWERED): (t.DOUBTING, (Do.READ,)),
         (t.DOUBTING, On.RETIRED): (t.ARRIVED, (Do.RESUME, Do.PUBLISH)),
         (t.RETURNING, On.WON): returned,
-        (t.RETURNING, On.BEATEN): returned,  # by the source's take-back, or by a return of ours that got no answer
+        (
+            t.RETURNING,
+            On.BEATEN,
+        ): returned,  # by the source's take-back, or by a return of ours that got no answer
         (t.RETURNING, On.UNANSWERED): (t.RETURNING, (Do.RETURN,)),
     }
     for state in (t.PREPARING, t.RECEIVING, t.THAWING):
         table |= {(state, on): drop for on in (On.ABORT, On.CUT)}
         table |= {(state, on): fail for on in (On.DEADLINE, On.HOST_ENDED)}
-    # "go" says what the record already says; "abort" is said only before a commit or once the record settled it, and
-    # the write or read that is out will find the same.
+    # "go" says what the record already says; "abort" is said only before a commit or once the record
+    # settled it, and the write or read that is out will find the same.
     settled = (t.CLAIMING, t.CLAIMED, t.FORFEITING, t.FORFEITED, t.RETURNING)
     for state in (t.SETTLING, t.INQUIRING, *settled):
         table[state, On.GO] = table[state, On.LATE_GO] = (state, ())

@@ -1,7 +1,7 @@
 """Where a process goes when nobody says where: the node with the fewest processes, the asked one on a tie.
 
-A count is known exactly and at once, load averages lag by a minute; with equal counts the lower load wins among nodes
-other than the one that was asked, which needs no hop.
+A count is known exactly and at once, load averages lag by a minute; with equal counts the lower load wins
+among nodes other than the one that was asked, which needs no hop.
 """
 
 from __future__ import annotations

@@ -1,20 +1,21 @@
 """The states of a process, and which event leads from which to which.
 
-Concepts. A process is in one of six states, and the registry's record says which. Only its owner node writes them, with
-two exceptions: whoever is left declares the processes of a dead node lost, and the source of a move takes back a process
-whose target died.
+Concepts. A process is in one of six states, and the registry's record says which. Only its owner node
+writes them, with two exceptions: whoever is left declares the processes of a dead node lost, and the source
+of a move takes back a process whose target died.
 
-`TRANSITIONS` is the whole truth; a pair that is not in it cannot happen, and asking for it is an error of ours.
+`TRANSITIONS` is the whole truth; a pair that is not in it cannot happen, and asking for it is an error of
+ours.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 from sojourn.errors import InternalError
 
 
-class State(str, Enum):
+class State(StrEnum):
     """Where a process is in its life; the value is what `sojourn ps` shows."""
 
     STARTING = "starting"  # its name is taken, its host process is being made
@@ -25,7 +26,7 @@ class State(str, Enum):
     LOST = "lost"  # its node went away with it
 
 
-class Event(str, Enum):
+class Event(StrEnum):
     """What can happen to a process."""
 
     STARTED = "started"  # the host process runs

@@ -1,5 +1,5 @@
-"""Frames: 4 bytes of length, big-endian, then that many bytes of MessagePack. A length over the cap is refused at once,
-before anything is kept for it.
+"""Frames: 4 bytes of length, big-endian, then that many bytes of MessagePack. A length over the cap is
+refused at once, before anything is kept for it.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
 """Who is there: the first bytes between two nodes, before anything is decoded.
 
-Both sides prove that they know the cluster's secret without showing it: each answers the other's fresh random challenge
-with an HMAC-SHA256. All three messages have a fixed length, so nothing a stranger sends is parsed or kept.
+Both sides prove that they know the cluster's secret without showing it: each answers the other's fresh
+random challenge with an HMAC-SHA256. All three messages have a fixed length, so nothing a stranger sends is
+parsed or kept.
 
     listener -> caller   magic(8)  challenge(32)
     caller -> listener   challenge(32)  purpose(1)  proof(32)
     listener -> caller   proof(32)
 
-A proof covers both challenges, the purpose and the direction, so it cannot be replayed, reflected, or used to say
-something else. Versions that do not fit have another magic.
+A proof covers both challenges, the purpose and the direction, so it cannot be replayed, reflected, or used
+to say something else. Versions that do not fit have another magic.
 
-Rejected: the secret itself over the wire (anybody on the path has it then); TLS with certificates on loopback (they
-come with nodes that join over a network).
+Rejected: the secret itself over the wire (anybody on the path has it then); TLS with certificates on
+loopback (they come with nodes that join over a network).
 """
 
 from __future__ import annotations

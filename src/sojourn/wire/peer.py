@@ -8,8 +8,8 @@
 | `Go` or `Abort` | `Running` or `Returned` |
 | `Retired` | |
 
-Every message carries the epoch that the process will have at the target; one with another epoch is refused. `Abort` and
-`Failed` may come instead of anything.
+Every message carries the epoch that the process will have at the target; one with another epoch is refused.
+`Abort` and `Failed` may come instead of anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
     epoch: int
 
 
-class Propose(_Message, kw_only=True):
+class Propose(_Message, kw_only=True, frozen=True):
     """The offer. `offer` is a `machines.base.Offer`, which this floor does not know."""
 
     version: int = VERSION
@@ -44,34 +44,34 @@ class Propose(_Message, kw_only=True):
     patience: float  # seconds until the source gives up
 
 
-class Fetch(_Message, kw_only=True):
+class Fetch(_Message, kw_only=True, frozen=True):
     digest: str
 
 
-class Blob(_Message, kw_only=True):
+class Blob(_Message, kw_only=True, frozen=True):
     """`size` bytes follow, as `image.stream` sends them."""
 
     digest: str
     size: int
 
 
-class NoBlob(_Message, kw_only=True):
+class NoBlob(_Message, kw_only=True, frozen=True):
     digest: str
 
 
-class Accepted(_Message, kw_only=True):
+class Accepted(_Message, kw_only=True, frozen=True):
     log: dict[int, int]  # what the target has of the log already
 
 
-class Refused(_Message, kw_only=True):
+class Refused(_Message, kw_only=True, frozen=True):
     error: dict[str, Any]
 
 
-class Failed(_Message, kw_only=True):
+class Failed(_Message, kw_only=True, frozen=True):
     error: dict[str, Any]
 
 
-class Piece(_Message, kw_only=True):
+class Piece(_Message, kw_only=True, frozen=True):
     """Bytes of the log's segment `segment`, beginning at `offset`."""
 
     segment: int
@@ -79,26 +79,26 @@ class Piece(_Message, kw_only=True):
     data: bytes
 
 
-class Image(_Message, kw_only=True):
+class Image(_Message, kw_only=True, frozen=True):
     """`size` bytes follow, as `image.stream` sends them."""
 
     size: int
     log: dict[int, int]  # epoch -> bytes, final
 
 
-class Ready(_Message, kw_only=True):
+class Ready(_Message, kw_only=True, frozen=True):
     pass
 
 
-class Go(_Message, kw_only=True):
+class Go(_Message, kw_only=True, frozen=True):
     pass
 
 
-class Abort(_Message, kw_only=True):
+class Abort(_Message, kw_only=True, frozen=True):
     why: str = ""
 
 
-class Running(_Message, kw_only=True):
+class Running(_Message, kw_only=True, frozen=True):
     """`first_at` is CLOCK_MONOTONIC, in nanoseconds, of the boot that `boot` names."""
 
     first_at: int
@@ -106,11 +106,11 @@ class Running(_Message, kw_only=True):
     detail: dict[str, Any] = {}
 
 
-class Returned(_Message, kw_only=True):
+class Returned(_Message, kw_only=True, frozen=True):
     error: dict[str, Any] = {}
 
 
-class Retired(_Message, kw_only=True):
+class Retired(_Message, kw_only=True, frozen=True):
     pass
 
 

@@ -56,7 +56,9 @@ def test_every_state_can_end(state: Source | Target) -> None:
     assert reachable(state) & OUTCOMES
 
 
-@pytest.mark.parametrize("state", [Source.OFFERING, Source.SHIPPING, Source.FREEZING, Source.SENDING], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "state", [Source.OFFERING, Source.SHIPPING, Source.FREEZING, Source.SENDING], ids=lambda s: s.name
+)
 def test_states_before_the_commit_abort_when_cut(state: Source) -> None:
     after, do = step(state, On.CUT)
     assert after in (Source.ABORTED, Source.UNWINDING)
@@ -64,7 +66,9 @@ def test_states_before_the_commit_abort_when_cut(state: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [Source.COMMITTING, Source.SETTLING, Source.HELD, Source.INQUIRING, Source.RECLAIMING], ids=lambda s: s.name
+    "state",
+    [Source.COMMITTING, Source.SETTLING, Source.HELD, Source.INQUIRING, Source.RECLAIMING],
+    ids=lambda s: s.name,
 )
 @pytest.mark.parametrize("on", sorted(WORLD, key=lambda on: on.name), ids=lambda on: on.name)
 def test_nothing_but_the_registry_settles_an_open_commit(state: Source, on: On) -> None:

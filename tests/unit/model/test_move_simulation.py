@@ -96,7 +96,9 @@ class World:
         if not self.alive[node]:
             return
         after, instructions = step(state, on)
-        self.story.append(f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name} {[d.name for d in instructions]}")
+        self.story.append(
+            f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name} {[d.name for d in instructions]}"
+        )
         if isinstance(after, Source):
             attempt.source = after
             attempt.watching = attempt.watching and after is Source.WAITING
@@ -140,7 +142,9 @@ class World:
     def write(self, attempt: Attempt, node: str, revision: int, record: Record) -> None:
         def land() -> bool:
             won = self.registry.cas(revision, record)
-            self.story.append(f"{self.now:5.1f} #{attempt.number} {node} writes {record} on {revision}: {won}")
+            self.story.append(
+                f"{self.now:5.1f} #{attempt.number} {node} writes {record} on {revision}: {won}"
+            )
             return won
 
         if not self.reach[node] or self.fails(0.25):
@@ -251,7 +255,11 @@ class World:
                     # The daemon starts a copy and sees that it runs in one breath; what it may not do is to start
                     # one when its lease lapsed while the order lay around.
                     fresh = not self.tenancy.lapsed(self.now) and self.sound_since <= attempt.ready_at
-                    if not attempt.copy.exists or (attempt.target is Target.STARTING and not fresh) or self.fails(0.05):
+                    if (
+                        not attempt.copy.exists
+                        or (attempt.target is Target.STARTING and not fresh)
+                        or self.fails(0.05)
+                    ):
                         self.died |= attempt.target is Target.CLAIMED
                         attempt.copy = Copy()
                         self.at_target(attempt, On.CANNOT_START)
@@ -281,7 +289,12 @@ class World:
 
     def publish(self, attempt: Attempt) -> None:
         record = self.registry.record
-        if not self.alive[B] or record.owner != B or record.move != attempt.number or record.state == "running":
+        if (
+            not self.alive[B]
+            or record.owner != B
+            or record.move != attempt.number
+            or record.state == "running"
+        ):
             return
         if self.reach[B]:
             self.registry.cas(self.registry.revision, replace(record, state="running"))
@@ -301,7 +314,9 @@ class World:
         self.registry.cas(self.registry.revision, Record(A, record.epoch, "moving", number))
         attempt = Attempt(number, record.epoch, self.registry.revision, target=Target.PREPARING)
         self.attempts.append(attempt)
-        self.story.append(f"{self.now:5.1f} #{number} begins at epoch {record.epoch}, revision {attempt.marked}")
+        self.story.append(
+            f"{self.now:5.1f} #{number} begins at epoch {record.epoch}, revision {attempt.marked}"
+        )
         self.reply(attempt, B, On.CANNOT_PREPARE if self.fails(0.05) else On.PREPARED)
 
     def deliver(self, attempt: Attempt) -> None:
@@ -370,7 +385,9 @@ class World:
 
     def some_step(self) -> None:
         r = self.random
-        actions: list[tuple[float, Callable[[], None]]] = [(3.0, lambda: self.tick(r.choice((0.1, 1.0, 2.0))))]
+        actions: list[tuple[float, Callable[[], None]]] = [
+            (3.0, lambda: self.tick(r.choice((0.1, 1.0, 2.0))))
+        ]
         if self.pending:
             actions.append((8.0, lambda: self.pending.pop(r.randrange(len(self.pending)))()))
         if self.late:
@@ -379,7 +396,12 @@ class World:
             actions.append((6.0, lambda a=attempt: self.deliver(a)))
             if not self.kind:
                 actions.append((0.15, lambda a=attempt: self.cut(a)))
-                actions.append((0.1, lambda a=attempt: self.at_source(a, r.choice((On.DEADLINE, On.CANCEL, On.PATIENCE)))))
+                actions.append(
+                    (
+                        0.1,
+                        lambda a=attempt: self.at_source(a, r.choice((On.DEADLINE, On.CANCEL, On.PATIENCE))),
+                    )
+                )
                 actions.append((0.1, lambda a=attempt: self.at_target(a, On.DEADLINE)))
         if not self.kind:
             if len(self.attempts) < 4:

@@ -14,7 +14,15 @@ from sojourn.wire.handshake import CONTROL, MOVE, Caller, Listener
 
 SAMPLES: list[peer.Message] = [
     peer.Propose(
-        epoch=2, move="m", name="n", id="i", source="n1", revision=7, log={1: 5}, offer=msgspec.Raw(b"\x80"), patience=1.0
+        epoch=2,
+        move="m",
+        name="n",
+        id="i",
+        source="n1",
+        revision=7,
+        log={1: 5},
+        offer=msgspec.Raw(b"\x80"),
+        patience=1.0,
     ),
     peer.Fetch(epoch=2, digest="d"),
     peer.Blob(epoch=2, digest="d", size=5),

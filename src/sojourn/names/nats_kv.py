@@ -1,0 +1,313 @@
+"""The registry on NATS JetStream: one key-value bucket per cluster, keys `process.NAME` and `node.NAME`.
+
+Everything is a publish with the expected last sequence of its subject, which is the compare-and-set; the
+stream's sequence is the revision. The key-value layer of nats-py is not used for writes, since four things
+there do not hold for leases: an expired key with a marker reads as an entry without a value and makes
+`create` fail; `update` takes no time to live and a plain put drops it; the time is whole seconds; and
+without markers watchers hear nothing of an expiry. So: markers on, and each write says its expected
+sequence and its time to live itself.
+
+The client reconnects for ever. What it could not send while the server was away it sends afterwards: a
+delayed write, which the compare-and-set makes harmless.
+
+The watch is a push consumer of our own rather than the client library's: after any gap, silence or
+reconnection it begins again with a snapshot, so that a node's copy of the registry heals by itself.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# (nats-py leaves its containers untyped)
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+
+from sojourn.errors import NameTaken, StaleEpoch, Unavailable
+from sojourn.names.registry import Change, Known, NodeEntry, Record, Snapshot, Synced
+from sojourn.names.server import Server
+
+DEADLINE = 2.0  # seconds for one call
+HEARTBEAT = 2.0  # seconds between signs of life of a watch
+MARKER_TTL = 60.0  # seconds that an expiry stays visible to those who begin to watch
+TOMBSTONE_TTL = 600  # seconds that a removed name is remembered
+WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequence, ...Constant
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_TTL = "Nats-TTL"
+_OPERATION = "KV-Operation"
+_MARKER = "Nats-Marker-Reason"
+
+_encoder = msgspec.json.Encoder()
+_records = msgspec.json.Decoder(Record)
+_nodes = msgspec.json.Decoder(NodeEntry)
+
+
+class NatsRegistry:
+    """`names.registry.Registry` over one NATS connection."""
+
+    def __init__(self, client: Client, bucket: str, *, deadline: float = DEADLINE) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._stream = f"KV_{bucket}"
+        self._deadline = deadline
+        self._js = client.jetstream(timeout=deadline)
+        self._reconnected = asyncio.Event()
+        self._queue: asyncio.Queue[Msg | None] | None = None  # of the running watch; None in it: look around
+
+    @classmethod
+    async def connect(cls, server: Server, cluster: str, *, name: str = "") -> NatsRegistry:
+        """Connect and make the bucket if it is missing. Raises Unavailable."""
+        registry: NatsRegistry | None = None
+
+        async def note() -> None:
+            if registry is not None:
+                registry._reconnected.set()
+                if registry._queue is not None:
+                    registry._queue.put_nowait(None)
+
+        refusal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+        async def noted(why: Exception) -> None:
+            """Errors reach whoever made the call; only those of the first connection would be swallowed."""
+            if not refusal.done():
+                refusal.set_result(why)
+
+        opening = asyncio.ensure_future(
+            nats.connect(
+                server.url,
+                user=server.user or None,
+                password=server.password or None,
+                name=name,
+                connect_timeout=int(DEADLINE) or 1,
+                reconnect_time_wait=0.2,
+                max_reconnect_attempts=-1,
+                ping_interval=5,
+                max_outstanding_pings=3,
+                allow_reconnect=True,
+                reconnected_cb=note,
+                error_cb=noted,
+            )
+        )
+        await asyncio.wait((opening, refusal), timeout=2 * DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+        if (
+            not opening.done() or opening.exception()
+        ):  # it would go on trying for ever, with wrong credentials too
+            opening.cancel()
+            why = (
+                refusal.result()
+                if refusal.done()
+                else (opening.done() and opening.exception()) or "no answer"
+            )
+            raise Unavailable(f"the control plane at {server.url} does not let us in: {why}")
+        client = opening.result()
+        registry = cls(client, f"sojourn-{cluster}")
+        async with _answering("making the bucket"):
+            await registry._js.create_key_value(
+                bucket=registry._bucket, storage=api.StorageType.FILE, limit_marker_ttl=MARKER_TTL
+            )
+        return registry
+
+    # -- records ---------------------------------------------------------------------------------
+
+    async def create(self, record: Record) -> int:
+        key, value = f"process.{record.name}", _encoder.encode(record)
+        revision = await self._write(key, value, 0)
+        if revision is None:  # perhaps only the tombstone of a removed name
+            last, found = await self._last(key)
+            revision = await self._write(key, value, last) if found is None else None
+        if revision is None:
+            raise NameTaken(
+                f"the name {record.name!r} is taken", advice="choose another, or `sojourn rm` the old one"
+            )
+        return revision
+
+    async def update(self, record: Record, revision: int) -> int:
+        written = await self._write(f"process.{record.name}", _encoder.encode(record), revision)
+        if written is None:
+            raise StaleEpoch(f"the record of {record.name!r} has changed since revision {revision}")
+        return written
+
+    async def get(self, name: str) -> Known | None:
+        revision, value = await self._last(f"process.{name}")
+        return None if value is None else Known(_records.decode(value), revision)
+
+    async def delete(self, name: str, revision: int) -> int:
+        written = await self._write(
+            f"process.{name}",
+            b"",
+            revision,
+            ttl=TOMBSTONE_TTL,
+            more={_OPERATION: "PURGE", "Nats-Rollup": "sub"},
+        )
+        if written is None:
+            raise StaleEpoch(f"the record of {name!r} has changed since revision {revision}")
+        return written
+
+    # -- leases ----------------------------------------------------------------------------------
+
+    async def lease(self, entry: NodeEntry, revision: int, ttl: int) -> int:
+        key, value = f"node.{entry.name}", _encoder.encode(entry)
+        written = await self._write(key, value, revision, ttl=ttl)
+        if written is None:  # it ran out, a renewal of ours got no answer but landed, or another has it
+            last, found = await self._last(key)
+            if found is None or _nodes.decode(found).incarnation == entry.incarnation:
+                written = await self._write(key, value, last, ttl=ttl)
+        if written is None:
+            raise StaleEpoch(f"another node has the name {entry.name!r}")
+        return written
+
+    async def release(self, name: str, revision: int) -> None:
+        await self._write(f"node.{name}", b"", revision, ttl=TOMBSTONE_TTL, more={_OPERATION: "PURGE"})
+
+    # -- the watch -------------------------------------------------------------------------------
+
+    async def watch(self) -> AsyncIterator[Change | Snapshot | Synced]:
+        while True:
+            self._reconnected.clear()
+            try:
+                async for step in self._watch_once():
+                    yield step
+            except Unavailable:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._reconnected.wait(), 0.2)
+
+    async def _watch_once(self) -> AsyncIterator[Change | Snapshot | Synced]:
+        """One consumer's life. Raises Unavailable when it ends."""
+        inbox = self._client.new_inbox()
+        queue = self._queue = asyncio.Queue[Msg | None]()
+        async with _answering("watching"):
+            subscription = await self._client.subscribe(inbox, cb=queue.put)
+        try:
+            async with _answering("watching"):
+                consumer = await self._js.add_consumer(
+                    self._stream,
+                    api.ConsumerConfig(
+                        deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT,
+                        ack_policy=api.AckPolicy.NONE,
+                        filter_subject=f"$KV.{self._bucket}.>",
+                        deliver_subject=inbox,
+                        idle_heartbeat=HEARTBEAT,
+                        max_deliver=1,
+                        mem_storage=True,
+                        num_replicas=1,
+                        inactive_threshold=30.0,
+                    ),
+                )
+            yield Snapshot()
+            if not consumer.num_pending:
+                yield Synced()
+            told = not consumer.num_pending
+            expected = 1
+            while True:
+                message = await self._next(queue)
+                if message.headers and message.headers.get("Status") == "100":
+                    continue
+                delivered = message.metadata.sequence
+                if delivered.consumer != expected:
+                    raise Unavailable("the watch has a gap")
+                expected += 1
+                change = _change(message, delivered.stream, self._bucket)
+                if change is not None:
+                    yield change
+                if not told and not message.metadata.num_pending:
+                    told = True
+                    yield Synced()
+        finally:
+            self._queue = None
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    async def _next(self, queue: asyncio.Queue[Msg | None]) -> Msg:
+        """The next message. Raises Unavailable after a silence or a reconnection, in which messages may be lost."""
+        try:
+            message = queue.get_nowait()
+        except asyncio.QueueEmpty:
+            try:
+                message = await asyncio.wait_for(queue.get(), 3 * HEARTBEAT)
+            except TimeoutError:
+                raise Unavailable("the watch is silent") from None
+        if message is None or self._reconnected.is_set():
+            raise Unavailable("the connection was lost in between")
+        return message
+
+    async def barrier(self) -> int:
+        # Not the consumer's own account: it hears of a write only some time after the writer got its answer.
+        async with _answering("reading the latest revision"):
+            return (await self._js.stream_info(self._stream)).state.last_seq
+
+    async def close(self) -> None:
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+            await asyncio.wait_for(self._client.close(), 1.0)
+
+    # -- below -----------------------------------------------------------------------------------
+
+    async def _write(
+        self,
+        key: str,
+        value: bytes,
+        expected: int,
+        *,
+        ttl: int | None = None,
+        more: dict[str, str] | None = None,
+    ) -> int | None:
+        """The revision of the write, or None when `expected` is not the key's latest. Raises Unavailable."""
+        headers: dict[str, Any] = {_EXPECTED: str(expected), **(more or {})}
+        if ttl is not None:
+            headers[_TTL] = str(ttl)
+        async with _answering(f"writing {key}"):
+            try:
+                return (await self._js.publish(f"$KV.{self._bucket}.{key}", value, headers=headers)).seq
+            except nats.js.errors.APIError as why:
+                if why.err_code in WRONG_SEQUENCE:
+                    return None
+                raise
+
+    async def _last(self, key: str) -> tuple[int, bytes | None]:
+        """The latest revision of a key, and its value unless it is gone. Read from the leader, not from a cache."""
+        async with _answering(f"reading {key}"):
+            try:
+                message = await self._js.get_msg(self._stream, subject=f"$KV.{self._bucket}.{key}")
+            except nats.js.errors.NotFoundError:
+                return 0, None
+        gone = _gone(message.headers)
+        return message.seq or 0, None if gone else (message.data or b"")
+
+
+def _gone(headers: Mapping[str, str] | None) -> bool:
+    return headers is not None and (_MARKER in headers or headers.get(_OPERATION) in ("DEL", "PURGE"))
+
+
+def _change(message: Msg, revision: int, bucket: str) -> Change | None:
+    kind, _, name = message.subject.removeprefix(f"$KV.{bucket}.").partition(".")
+    if kind not in ("process", "node"):
+        return None  # written by a later version
+    if _gone(message.headers):
+        return Change(revision, kind, name, None)
+    return Change(revision, kind, name, (_records if kind == "process" else _nodes).decode(message.data))
+
+
+class _answering(contextlib.AbstractAsyncContextManager[None]):
+    """What the client library raises when the control plane does not answer becomes `Unavailable`."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._began = time.monotonic()
+
+    async def __aexit__(self, kind: type[BaseException] | None, why: BaseException | None, _: object) -> None:
+        away = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError, EOFError)
+        if isinstance(why, away):
+            waited = time.monotonic() - self._began
+            raise Unavailable(
+                f"the control plane did not answer within {waited:.1f} s ({self._doing}): {why or type(why).__name__}",
+                advice="what runs goes on; try again when it is back",
+            ) from why

@@ -1,0 +1,112 @@
+"""The registry as everybody else sees it; no engine shows through.
+
+Concepts. A *record* says everything the cluster knows about one process; its key is the process's name.
+Every write has a *revision*, which only grows; a write names the revision it replaces, and is refused when
+that is not the latest (compare-and-set). A *lease* is a node's entry, which vanishes `ttl` seconds after
+its last renewal.
+
+Guarantees. Of several writes on one revision at most one wins, whatever is delayed or sent twice. Every
+call has a deadline and raises `Unavailable` when it passes; a write that raised it may still land later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import msgspec
+
+from sojourn.model.process import State
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the registry knows about one process."""
+
+    name: str
+    id: str
+    node: str  # the owner
+    address: str = ""  # of the owner's data plane
+    machine: str = "python"
+    state: State = State.STARTING
+    epoch: int = 1
+    moves: int = 0
+    started: float = 0.0  # Unix time
+    exit_code: int | None = None
+    signal: int | None = None
+    program: str = ""
+    pid: int | None = None  # of the host process, on its node
+    move: str = ""  # the latest move of the process
+    fallback: str = ""  # while a commit is unconfirmed: the node that still has the stopped source copy
+
+
+class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a node's lease says."""
+
+    name: str
+    address: str
+    pid: int
+    incarnation: str  # another one for every daemon that ever had the name
+    boot: str  # names the running kernel: equal means that monotonic clocks are comparable
+    socket: str = ""
+    interpreters: list[dict[str, Any]] = []
+    load: float = 0.0
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A record and the revision of the write that made it."""
+
+    record: Record
+    revision: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One step of a watch. `value` None: the key is gone (removed, or its lease ran out)."""
+
+    revision: int
+    kind: str  # "process" or "node"
+    name: str
+    value: Record | NodeEntry | None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The watch (re)starts: every key that exists follows as a Change; those that do not follow are gone."""
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """What existed when the watch (re)started has all been told."""
+
+
+class Registry(Protocol):
+    """Names, records and leases. All calls may raise Unavailable."""
+
+    async def create(self, record: Record) -> int:
+        """The revision of a new record. Raises NameTaken."""
+        ...
+
+    async def update(self, record: Record, revision: int) -> int:
+        """Replace the record of that revision. Raises StaleEpoch when it is not the latest."""
+        ...
+
+    async def get(self, name: str) -> Known | None:
+        """The latest record, read where writes are ordered."""
+        ...
+
+    async def delete(self, name: str, revision: int) -> int:
+        """Remove the record of that revision; the name is free. Raises StaleEpoch."""
+        ...
+
+    async def lease(self, entry: NodeEntry, revision: int, ttl: int) -> int:
+        """Take (revision 0) or renew a node's lease. Raises StaleEpoch when another incarnation has it."""
+        ...
+
+    async def release(self, name: str, revision: int) -> None: ...
+
+    def watch(self) -> AsyncIterator[Change | Snapshot | Synced]:
+        """Everything that exists and then every change; begins again by itself after a gap."""
+        ...
+
+    async def barrier(self) -> int:
+        """A revision such that a watch that has reached it knows every write answered before this call."""
+        ...
+
+    async def close(self) -> None: ...
