@@ -1,0 +1,1 @@
+"""The demo: sympy computes while it moves round three nodes; `make demo`."""
