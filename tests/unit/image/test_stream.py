@@ -1,0 +1,163 @@
+"""Images over real sockets: whole, damaged, cut, and as fast as they must be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import statistics
+import threading
+import time
+
+import pytest
+
+from sojourn.errors import BadImage, ProtocolError, TransferCut
+from sojourn.image import stream
+from sojourn.image.chunks import CHUNK, DIGEST, LARGEST, digest, spans
+
+SIZES = [0, 1, 20_000, stream.SMALL, stream.SMALL + 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        a = socket.create_connection(listener.getsockname())
+        b, _ = listener.accept()
+    stream.tune(a)
+    stream.tune(b)
+    return a, b
+
+
+def filled(data: bytes) -> int:
+    fd = stream.reserve(len(data))
+    os.pwrite(fd, data, 0)
+    return fd
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("ahead", [0, 1000])
+def test_arrives_whole(size: int, ahead: int) -> None:
+    data = random.Random(size).randbytes(size)
+
+    async def main() -> bytes:
+        a, b = pair()
+        source, target = filled(data), stream.reserve(size // 2)
+        with a, b:
+            sending = asyncio.create_task(stream.send(a, source, size))
+            early = b""
+            if ahead and size:
+                early = await asyncio.get_running_loop().sock_recv(b, min(ahead, size))
+            await stream.receive(b, target, size, early)
+            await sending
+            with pytest.raises(BlockingIOError):
+                b.recv(1)
+        got = os.pread(target, size + 1, 0)
+        os.close(source)
+        os.close(target)
+        return got
+
+    assert asyncio.run(main()) == data
+
+
+@pytest.mark.parametrize("size", [20_000, 2 * CHUNK + 7])
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.999])
+def test_one_damaged_byte_is_found(size: int, where: float) -> None:
+    data = random.Random(1).randbytes(size)
+    wire = bytearray(b"".join(data[a : a + n] + digest(data[a : a + n], a) for a, n in spans(size)))
+    wire[int(where * len(wire))] ^= 1
+
+    async def main() -> None:
+        a, b = pair()
+        target = stream.reserve(size)
+        with a, b:
+            sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(a, wire))
+            with pytest.raises(BadImage):
+                await stream.receive(b, target, size)
+            await sending
+        os.close(target)
+
+    asyncio.run(main())
+
+
+def test_chunks_cannot_change_places() -> None:
+    assert digest(b"x", 0) != digest(b"x", CHUNK)
+
+
+@pytest.mark.parametrize("size", [20_000, 2 * CHUNK])
+def test_a_cut_is_noticed_by_both(size: int) -> None:
+    async def main() -> None:
+        a, b = pair()
+        source, target = filled(bytes(size)), stream.reserve(size)
+        with a, b:
+            receiving = asyncio.create_task(stream.receive(b, target, size))
+            await asyncio.get_running_loop().sock_sendall(a, bytes(size // 2))
+            stream.cut(a)
+            with pytest.raises(TransferCut):
+                await receiving
+            with pytest.raises(TransferCut):
+                await stream.send(a, source, size)
+        os.close(source)
+        os.close(target)
+
+    asyncio.run(main())
+
+
+def test_cancelling_leaves_no_thread() -> None:
+    async def main() -> None:
+        a, b = pair()
+        target = stream.reserve(CHUNK)
+        with a, b:
+            receiving = asyncio.create_task(stream.receive(b, target, CHUNK))
+            await asyncio.get_running_loop().sock_sendall(a, bytes(1000))
+            receiving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await receiving
+        assert not [t for t in threading.enumerate() if t.name.startswith("digest")]
+        os.close(target)
+
+    asyncio.run(main())
+
+
+def test_absurd_sizes_are_refused() -> None:
+    with pytest.raises(ProtocolError):
+        list(spans(LARGEST + 1))
+    with pytest.raises(ProtocolError):
+        list(spans(-1))
+    assert stream.length_on_wire(CHUNK + 1) == CHUNK + 1 + 2 * DIGEST
+
+
+def test_speed_against_plain_tcp() -> None:
+    """Not a benchmark, only a guard: within 3 times of a bare socket for 64 MB, digests on both sides included."""
+    size = 64 << 20
+    data = os.urandom(1 << 20) * 64
+
+    def plain() -> float:
+        a, b = pair()
+        with a, b:
+            a.setblocking(True)
+            b.setblocking(True)
+            into = memoryview(bytearray(size))
+            began = time.perf_counter()
+            thread = threading.Thread(target=a.sendall, args=(data,))
+            thread.start()
+            got = 0
+            while got < size:
+                got += b.recv_into(into[got:])
+            thread.join()
+            return time.perf_counter() - began
+
+    async def ours() -> float:
+        a, b = pair()
+        source, target = filled(data), stream.reserve(size)
+        with a, b:
+            began = time.perf_counter()
+            await asyncio.gather(stream.send(a, source, size), stream.receive(b, target, size))
+            took = time.perf_counter() - began
+        os.close(source)
+        os.close(target)
+        return took
+
+    bare = statistics.median(plain() for _ in range(5))
+    checked = statistics.median(asyncio.run(ours()) for _ in range(5))
+    print(f"plain {bare * 1e3:.0f} ms, checked {checked * 1e3:.0f} ms")
+    assert checked < 3 * bare + 0.05
