@@ -34,22 +34,39 @@ from .analyze import VERSION, Facts, Handler, Position, cache_units, facts
 from .record import FrameRecord
 
 CO_VARARGS, CO_VARKEYWORDS = 4, 8
+_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 _MAX_ARG = 255
 _NO_POSITION: Position = (None, None, None, None)
 _STOP_ITERATION_WRAP = 4  # CALL_INTRINSIC_1: ASYNC_GEN_WRAP
 
-# What becomes of the value that the inner frame gives. Rows are instructions; "none" as argument is the constant None.
+# What becomes of the value that the inner frame gives: a record's `after` holds words of this table, which are carried
+# out in turn. "none" as argument stands for the constant None.
 EPILOGUES: dict[str, tuple[tuple[str, int | str], ...]] = {
-    "push": (),
     "drop": (("POP_TOP", 0),),
     "none": (("POP_TOP", 0), ("LOAD_CONST", "none")),
-    "push, null": (("PUSH_NULL", 0),),
+    "null": (("PUSH_NULL", 0),),
     "truth": (("UNARY_NOT", 0), ("UNARY_NOT", 0)) if VERSION < (3, 13) else (("TO_BOOL", 0),),
     "falsehood": (("UNARY_NOT", 0),) if VERSION < (3, 13) else (("TO_BOOL", 0), ("UNARY_NOT", 0)),
-    "next": (),  # and StopIteration leaves the loop: see `_Writer.leave_loop`
-    "operator": (),  # and NotImplemented asks the other operand: see `_Writer.ask_other`
-    "operator, truth": (("TO_BOOL", 0),),
+    # Further ones are more than a row: "next" (StopIteration leaves the loop), "ask" (NotImplemented asks the other
+    # operand), "ask-inverted" (the same, and what else it gives is inverted).
 }
+_JUMP_IF_FALSE = "POP_JUMP_FORWARD_IF_FALSE" if VERSION < (3, 12) else "POP_JUMP_IF_FALSE"
+
+
+def _ask_in_turn(stages: list[tuple[Any, Any, Any]], otherwise: object) -> object:
+    while stages:
+        method, receiver, other = stages.pop(0)
+        result = method(receiver, other)
+        if result is not NotImplemented:
+            return result
+    if type(otherwise) is str:
+        raise TypeError(otherwise)
+    return otherwise
+
+
+# What is left of an operator whose first method gave NotImplemented. It has a namespace of its own, so that a stack with
+# this frame on it can be frozen like any other.
+ask_in_turn = FunctionType(_ask_in_turn.__code__.replace(co_filename="<sojourn>", co_name="ask_in_turn"), {})
 
 
 class _Marked(Exception):
@@ -176,6 +193,7 @@ class _Writer:
         self.consts: list[Any] = list(code.co_consts)
         self.handlers: list[Handler] = []
         self.outer: list[tuple[int, int, Handler]] = []  # spans that the original's handlers cover
+        self.jumps: list[tuple[int, int]] = []  # offset, target in the original
         self.spans: list[tuple[int, Position]] = []
         self.depth = 0
         self.max_depth = 0
@@ -214,17 +232,22 @@ class _Writer:
     def load(self, const: int) -> None:
         self.emit("LOAD_CONST", const)
 
-    def call_const(self, const: int, arguments: int = 0) -> int:
-        """Call a constant; the arguments, if any, must be pushed by `load_arguments` of the caller."""
+    def call_const(self, const: int, takes: int = 0) -> int:
+        """Push what a constant gives when called with values taken; returns the offset of the call."""
         if VERSION >= (3, 13):
             self.load(const)
             self.emit("PUSH_NULL")
         else:
             self.emit("PUSH_NULL")
             self.load(const)
-        return self.call(arguments)
+        self.grow(2)
+        for _ in range(takes):
+            self.take()
+        offset = self.call(takes)
+        self.grow(-1 - takes)
+        return offset
 
-    def call(self, arguments: int = 0) -> int:
+    def call(self, arguments: int) -> int:
         if VERSION == (3, 11):
             self.emit("PRECALL", arguments)
         return self.emit("CALL", arguments)
@@ -232,10 +255,9 @@ class _Writer:
     def take(self) -> None:
         """Push the next value."""
         self.call_const(self._take)
-        self.grow(1)
 
-    def call_taken(self, arguments: int = 0) -> int:
-        """Take a callable and its arguments, and call it; returns the offset of the call."""
+    def call_taken(self) -> int:
+        """Take a callable and call it; returns the offset of the call."""
         if VERSION >= (3, 13):
             self.take()
             self.emit("PUSH_NULL")
@@ -243,10 +265,8 @@ class _Writer:
             self.emit("PUSH_NULL")
             self.take()
         self.grow(1)
-        for _ in range(arguments):
-            self.take()
-        offset = self.call(arguments)
-        self.grow(-1 - arguments)
+        offset = self.call(0)
+        self.grow(-1)
         return offset
 
     def push(self, kinds: str, marks: dict[int, tuple[int, Position]], plan: Plan) -> None:
@@ -285,8 +305,23 @@ class _Writer:
         if handler is not None:
             self.outer.append((start, len(self.code), handler))
 
-    def jump(self, distance: int) -> None:
-        self.emit("JUMP_FORWARD", distance // 2)
+    def land(self, jump: int) -> None:
+        """Let the short forward jump at this offset end here."""
+        after = jump + 2 + 2 * cache_units(dis.opname[self.code[jump]])
+        self.code[jump + 1] = (len(self.code) - after) // 2
+
+    def jump_to_original(self, target: int) -> None:
+        """Jump to an offset in the original code, whose place is not known yet."""
+        self.jumps.append((len(self.code), target))
+        self.emit("JUMP_FORWARD", 1 << 24)  # room for every argument
+
+    def settle_jumps(self) -> None:
+        shift = len(self.code)
+        for start, target in self.jumps:
+            after = start + 8 + 2 * cache_units("JUMP_FORWARD")
+            units = (shift + target - after) // 2
+            for index in range(4):
+                self.code[start + 2 * index + 1] = units >> 8 * (3 - index) & _MAX_ARG
 
 
 def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
@@ -316,10 +351,27 @@ def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
     writer.push(record.pre, {}, plan)
     if record.has_inner:
         _write_inner_call(writer, plan, position, handler)
-    _write_epilogue(writer, EPILOGUES[record.after])
-    writer.jump(record.target)
-    writer.at(_NO_POSITION)
+    writer.jump_to_original(record.target)
     return _finish(writer, plan, original, arguments)
+
+
+def standing_code(code: CodeType, offset: int, getframe: Callable[[], Any]) -> tuple[CodeType, int]:
+    """A code object that gives its own frame and ends, for a traceback entry at `offset` of `code`; and its shift.
+
+    The original bytecode behind the prologue never runs: it is there for the positions that a traceback prints.
+    """
+    original = facts(code)
+    record = FrameRecord(code, {}, code.co_name, code.co_qualname, site=offset)
+    plan = Plan(record, [])
+    writer = _Writer(code, getframe)
+    writer.at(original.position(offset))
+    writer.emit("RESUME", 0)
+    writer.take()
+    writer.emit("RETURN_VALUE")
+    writer.at(_NO_POSITION)
+    writer.emit("NOP")  # carries the way back to the first line
+    made = _finish(writer, plan, original, 0)
+    return made.replace(co_flags=made.co_flags & ~_GENERATOR_FLAGS), plan.shift
 
 
 def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
@@ -335,37 +387,111 @@ def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handl
             writer.emit("ASYNC_GEN_WRAP")
         else:
             writer.emit("CALL_INTRINSIC_1", _STOP_ITERATION_WRAP)
-    writer.at(position)
     if record.prime == "running":
         # The frame outside will execute its `for`, `send` or `await` again: what that sends is dropped.
+        writer.at(position)
         plan.pause = writer.emit("YIELD_VALUE", 1 if VERSION == (3, 12) else 0)
         writer.at(_NO_POSITION)
         writer.emit("RESUME", 1)
         writer.emit("POP_TOP")
         writer.grow(-1)
-    else:
-        plan.pause = writer.emit("YIELD_VALUE", record.yield_arg)
-        writer.cover(plan.pause, handler)
+        return
+    delegates = VERSION == (3, 11) and record.resume_arg & 3 >= 2
+    over = writer.emit("JUMP_FORWARD") if delegates else None
+    writer.at(position)
+    send = None
+    if over is not None:
+        # 3.11 looks for the SEND of a `yield from` right before the YIELD_VALUE, never to execute it, but to learn
+        # where to go on when something thrown in comes back as StopIteration.
+        send = writer.emit("SEND")
+        writer.land(over)
+    plan.pause = writer.emit("YIELD_VALUE", record.yield_arg)
+    writer.emit("RESUME", record.resume_arg)
+    writer.cover(plan.pause, handler)
+    if send is None:
         writer.at(_NO_POSITION)
-        writer.emit("RESUME", record.resume_arg)
+        return
+    writer.jump_to_original(record.target)
+    writer.cover(plan.pause, handler)
+    writer.land(send)
+    writer.at(_NO_POSITION)
+    writer.jump_to_original(record.exit)
 
 
 def _write_inner_call(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
+    """Call the next inner frame's resumer, and do with its result what the interrupted instruction would have done."""
+    record = plan.record
     writer.at(position)
     call = writer.call_taken()
+    end = len(writer.code)
+    writer.at(_NO_POSITION)
+    plan.calls[call] = record.after
+    words = record.after.split()
+    if "next" in words:
+        _write_loop_exit(writer, call - 2, end, record.exit, handler)
+    else:
+        writer.cover(call - 2, handler)
+    for number, word in enumerate(words):
+        if word.startswith("ask"):
+            rest = " ".join(words[number + 1 :])
+            _write_ask(writer, plan, position, handler, rest, inverted=word == "ask-inverted")
+        for name, arg in EPILOGUES.get(word, ()):
+            writer.emit(name, writer.none if arg == "none" else int(arg))
+
+
+def _write_loop_exit(writer: _Writer, start: int, end: int, leave: int, handler: Handler | None) -> None:
+    """StopIteration from the call takes the iterator off the stack and leaves the loop; anything else goes on."""
+    over = writer.emit("JUMP_FORWARD")
+    caught = len(writer.code)
+    depth = writer.depth - 1  # the result is not there
+    writer.handlers.append(Handler(start, end, caught, depth, False))
+    writer.emit("PUSH_EXC_INFO")
+    writer.load(writer.const(StopIteration))
+    writer.emit("CHECK_EXC_MATCH")
+    other = writer.emit(_JUMP_IF_FALSE)
+    writer.emit("POP_TOP")
+    writer.emit("POP_EXCEPT")
+    writer.emit("POP_TOP")
+    writer.jump_to_original(leave)
+    writer.land(other)
+    writer.emit("SWAP", 2)
+    writer.emit("POP_EXCEPT")
+    reraised = writer.emit("RERAISE", 0)
+    writer.cover(reraised, handler)
+    writer.land(over)
+
+
+def _write_ask(
+    writer: _Writer, plan: Plan, position: Position, handler: Handler | None, rest: str, *, inverted: bool
+) -> None:
+    """NotImplemented asks what is left to be asked; otherwise the two values for that are dropped."""
+    writer.emit("COPY", 1)
+    writer.load(writer.const(NotImplemented))
+    writer.emit("IS_OP", 0)
+    given = writer.emit(_JUMP_IF_FALSE)
+    writer.emit("POP_TOP")
+    writer.grow(-1)
+    writer.at(position)
+    call = writer.call_const(writer.const(ask_in_turn), takes=2)
     writer.cover(call - 2, handler)
     writer.at(_NO_POSITION)
-    plan.calls[call] = plan.record.after
-
-
-def _write_epilogue(writer: _Writer, rows: tuple[tuple[str, int | str], ...]) -> None:
-    for name, arg in rows:
-        writer.emit(name, writer.none if arg == "none" else int(arg))
-    writer.max_depth += 1
+    plan.calls[call] = rest
+    over = writer.emit("JUMP_FORWARD")
+    writer.land(given)
+    for _ in range(2):
+        writer.take()
+        writer.emit("POP_TOP")
+        writer.grow(-1)
+    if inverted:
+        for name, arg in EPILOGUES["falsehood"]:
+            writer.emit(name, int(arg))
+    writer.land(over)
 
 
 def _finish(writer: _Writer, plan: Plan, original: Facts, arguments: int) -> CodeType:
     code = original.code
+    writer.at(_NO_POSITION)
+    writer.settle_jumps()
     shift = plan.shift = len(writer.code)
     handlers = [
         *writer.handlers,

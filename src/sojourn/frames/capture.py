@@ -140,6 +140,11 @@ class _Reading:
         self.record.pre = "".join("N" if v is NULL else "o" for v in values)
         self.stack += [v for v in values if v is not NULL]
 
+    def fall_back(self, values: list[Any]) -> None:
+        """What the epilogue may need."""
+        self.record.fallback = len(values)
+        self.stack += values
+
     def finish(self) -> FrameRecord:
         self.record.values = [*self.local_values, *self.stack]
         return self.record
@@ -272,8 +277,9 @@ def _read_caller(reading: _Reading, result: Any, waited: float) -> None:
     reading.read_stack(reading.code_facts.kinds(reading.instruction())[: continuation.keep])
     for value in continuation.pre:
         reading.push(value)
+    if continuation.after or continuation.reenter or continuation.fallback:
+        raise Pin(reading.frame, f"called through {reading.instruction().name}")
     reading.push(result)
-    reading.record.after = continuation.after
     reading.record.site = reading.instruction().offset
     reading.record.target = reading.instruction().end
 
@@ -318,7 +324,8 @@ def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
     reading.read_stack(kinds[: continuation.keep])
     reading.push_pre(continuation.pre)
     record.after, record.exit = continuation.after, continuation.exit
-    record.target = instruction.end
+    reading.fall_back(continuation.fallback)
+    record.target = instruction.start if continuation.reenter else instruction.end
     record.has_inner = True
 
 
@@ -351,6 +358,8 @@ def _follow_plan(reading: _Reading, plan: Plan) -> None:
     _read_planned_stack(reading, plan)
     first = reading.code_facts.locals_count + len(planned.kinds)
     reading.push_pre([reading.view.slot(first + index) for index in range(len(planned.pre))])
+    if plan.record.fallback and len(plan.values) == plan.record.fallback:
+        reading.fall_back(plan.values[::-1])
     record.has_inner = True
 
 
@@ -437,6 +446,7 @@ def _read_suspended(reading: _Reading, instruction: Instruction) -> None:
     record.async_wrap = wrap.name == "ASYNC_GEN_WRAP" or (wrap.name, wrap.arg) == ("CALL_INTRINSIC_1", 4)
     record.prime = "yield"
     record.yield_arg, record.resume_arg = given.arg, resume.arg
+    record.exit = wrap.target or 0  # of the SEND of a `yield from`
     reading.read_stack(code_facts.kinds(given)[:-1])
     record.target, record.site = resume.end, given.offset
 

@@ -43,9 +43,9 @@ class FrameRecord:
     resume_arg: int = 0
     async_wrap: bool = False  # what the priming yield gives is wrapped, as an async generator's `yield` does
     pre: str = ""  # kinds of what to push between the stack and the inner frame's result
-    after: str = "push"  # what becomes of the inner frame's result: a row of `assemble.EPILOGUES`
-    exit: int = 0  # where a `for` loop goes on when the inner `__next__` raises StopIteration
-    fallback: int = 0  # how many values the epilogue takes when the inner frame returns NotImplemented
+    after: str = ""  # what becomes of the inner frame's result: words of `assemble.EPILOGUES`
+    exit: int = 0  # where the code goes on when StopIteration ends the `for` or `yield from` it stands in
+    fallback: int = 0  # how many values the epilogue takes, should the inner frame return NotImplemented
     has_inner: bool = False  # the next record of the stack (or the first of `inner`) runs inside this one's call
     inner: list[FrameRecord] = field(default_factory=list)  # generators only: the frames that run inside it
 

@@ -21,22 +21,25 @@ resumed has the type, name and qualified name it had.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from types import AsyncGeneratorType, CellType, CoroutineType, FunctionType, GeneratorType
+from types import AsyncGeneratorType, CellType, CodeType, CoroutineType, FunctionType, GeneratorType, TracebackType
 from typing import Any
 
-from .assemble import one_time_code, plan_of
+from .assemble import one_time_code, original_of, plan_of, standing_code
 from .layout import asend_state, verify
 from .record import FrameRecord
 
-__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "generator_fill", "generator_shell"]
+__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "generator_fill", "generator_shell",
+           "traceback_parts", "traceback_restore"]  # fmt: skip
 
 
 def build(records: list[FrameRecord]) -> Callable[[], object]:
     """A function which, called, goes on where the outermost frame was, and gives what that frame gives.
 
     Args:
-        records: outermost first; `Stack.records`.
+        records: outermost first; `Stack.records`. Their values are taken out of them: a record that somebody keeps
+            must not keep the program's objects alive.
     """
     verify()
     resumer: FunctionType | None = None
@@ -48,8 +51,8 @@ def build(records: list[FrameRecord]) -> Callable[[], object]:
 
 
 def _to_take(record: FrameRecord, resumer: FunctionType | None) -> list[Any]:
-    """The record's values in the order of a list that is taken from its end."""
-    values = list(record.values)
+    """The record's values, which are its no more, in the order of a list that is taken from its end."""
+    values, record.values = record.values, []
     if record.has_inner:
         values.insert(len(values) - record.fallback, resumer)
     values.reverse()
@@ -75,7 +78,7 @@ def generator_fill(generator: Any, values: list[Any], inner: list[FrameRecord]) 
     plan = plan_of(code)
     assert plan is not None and not plan.values
     record = plan.record.shape()
-    record.values = values
+    record.values = list(values)
     resumer = build(inner) if record.has_inner else None
     plan.values.extend(_to_take(record, resumer))  # type: ignore[arg-type]
     if record.prime in ("created", "task"):
@@ -132,6 +135,28 @@ async def _coroutine() -> None:
 async def _async_generator() -> Any:
     return
     yield
+
+
+# ---- tracebacks ------------------------------------------------------------------------------------------------------
+
+TracebackParts = tuple[CodeType, dict[str, Any], int, int]
+
+
+def traceback_parts(entry: TracebackType) -> TracebackParts:
+    """What `traceback_restore` needs for one entry: the original code, globals, offset, line."""
+    frame = entry.tb_frame
+    plan = plan_of(frame.f_code)
+    offset = plan.original_offset(entry.tb_lasti) if plan else entry.tb_lasti
+    return original_of(frame.f_code), frame.f_globals, offset, entry.tb_lineno
+
+
+def traceback_restore(inner: TracebackType | None, parts: TracebackParts) -> TracebackType:
+    """An entry that prints as the original did, columns included. Its frame has ended and holds no locals."""
+    code, namespace, offset, line = parts
+    standing, shift = standing_code(code, max(offset, 0), sys._getframe)
+    closure = tuple(CellType() for _ in code.co_freevars) or None
+    frame = FunctionType(standing, namespace, code.co_name, None, closure)()
+    return TracebackType(inner, frame, shift + max(offset, 0), line)
 
 
 # ---- steps of async generators ---------------------------------------------------------------------------------------

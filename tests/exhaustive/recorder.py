@@ -1,0 +1,95 @@
+"""Runs a program and takes an image at opcode boundaries: `recorder.py JSON-OPTIONS`.
+
+Writes one pickle: the images, the whole output, and what could not be captured and why.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import pickle
+import random
+import sys
+import traceback
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import carrier
+from stage import Stage, difference, opcodes
+
+from sojourn.errors import Unmovable
+from sojourn.frames.capture import Pin, capture_stack
+
+
+class Recorder:
+    """Captures at opcode events of the frames of one program."""
+
+    def __init__(self, stage: Stage, *, visits: int, sample: int | None, seed: int, library: bool = False) -> None:
+        self.stage = stage
+        self.visits = visits
+        self.sample = sample
+        self.library = library
+        self.random = random.Random(seed)
+        self.base: FrameType | None = None
+        self.images: list[tuple[str, int, int, bytes]] = []  # qualname, offset, output so far, image
+        self.pins: collections.Counter[str] = collections.Counter()
+        self.refusals: collections.Counter[str] = collections.Counter()
+        self.errors: collections.Counter[str] = collections.Counter()
+        self._seen: collections.Counter[tuple[CodeType, int]] = collections.Counter()
+
+    def run(self, code: CodeType) -> None:
+        self.base = sys._getframe()
+        with opcodes(self._covers, self._opcode):
+            exec(code, self.stage.main.__dict__)
+
+    def _opcode(self, frame: FrameType) -> None:
+        if self._wanted(frame):
+            self._take(frame)
+
+    def _covers(self, code: CodeType) -> bool:
+        return code.co_filename == self.stage.program or (self.library and "/lib/python" in code.co_filename)
+
+    def _wanted(self, frame: FrameType) -> bool:
+        key = frame.f_code, frame.f_lasti
+        self._seen[key] += 1
+        if self._seen[key] > self.visits:
+            return False
+        return self.sample is None or self.random.randrange(self.sample) == 0
+
+    def _take(self, frame: FrameType) -> None:
+        try:
+            image = carrier.dump(capture_stack(frame, base=self.base, mode="exact"))
+        except Pin as pin:
+            self.pins[f"{pin.frame.f_code.co_qualname}:{pin.frame.f_lineno} {pin.why}"] += 1
+        except Unmovable as refusal:
+            self.refusals[f"{frame.f_code.co_qualname}:{frame.f_lineno} {refusal}"[:300]] += 1
+        except Exception:
+            self.errors[traceback.format_exc(limit=-4)] += 1
+        else:
+            self.images.append((frame.f_code.co_qualname, frame.f_lasti, self.stage.out.tell(), image))
+
+
+def main(options: dict[str, Any]) -> None:
+    program: str = options["program"]
+    stage = Stage(program)
+    recorder = Recorder(stage, visits=options["visits"], sample=options["sample"], seed=options["seed"],
+                        library=options["library"])  # fmt: skip
+    code = compile(Path(program).read_text(), program, "exec")
+
+    undisturbed = Stage(program)
+    undisturbed.play(lambda: exec(code, undisturbed.main.__dict__))
+    stage.play(lambda: recorder.run(code))
+    output = undisturbed.out.getvalue()
+    if stage.out.getvalue() != output:
+        recorder.errors["capturing has changed the run:\n" + difference(output, stage.out.getvalue())] += 1
+    record = {
+        "program": program, "output": output, "images": recorder.images, "pins": dict(recorder.pins),
+        "refusals": dict(recorder.refusals), "errors": dict(recorder.errors),
+    }  # fmt: skip
+    with open(options["file"], "wb") as file:
+        pickle.dump(record, file)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
