@@ -1,0 +1,157 @@
+"""Every verb, blocking and asyncio, against a real cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from sojourn.client import Cluster, connect, connect_async
+from sojourn.errors import NameTaken, NotFound, UsageError, WrongState
+from sojourn.testing import LocalCluster
+
+ECHO = """
+import sys
+print("ready", *sys.argv[1:], flush=True)
+for line in sys.stdin:
+    print("got", line.strip(), flush=True)
+    print("quiet", file=sys.stderr, flush=True)
+sys.exit(5)
+"""
+SPIN = "print('spinning', flush=True)\nwhile True: pass\n"
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Path:
+    path = tmp_path / "echo.py"
+    path.write_text(ECHO)
+    return path
+
+
+@pytest.fixture
+def spin(tmp_path: Path) -> Path:
+    path = tmp_path / "spin.py"
+    path.write_text(SPIN)
+    return path
+
+
+@pytest.fixture
+def cluster(local_cluster: LocalCluster) -> Cluster:
+    return local_cluster.client
+
+
+def test_a_life(cluster: Cluster, local_cluster: LocalCluster, echo: Path) -> None:
+    here, there = local_cluster.nodes[:2]
+    process = cluster.run(echo, "a", "b", name="a-life", node=here, python=sys.executable)
+    log = process.logs(follow=True)
+    assert next(log).data == b"ready a b\n"
+    assert process.info().node == here and process.info().state == "running"
+    process.write_stdin(b"one\n")
+    assert next(chunk for chunk in log if chunk.stream == "out").data == b"got one\n"
+    report = process.move(there)
+    assert (report.name, report.id, report.source, report.target) == ("a-life", process.id, here, there)
+    assert report.epoch == process.info().epoch > 1 and report.downtime_ms <= report.total_ms
+    process.write_stdin(b"two\n", eof=True)
+    assert process.wait().exit_code == 5
+    assert process.output() == (b"ready a b\ngot one\ngot two\n", b"quiet\nquiet\n")
+    row = process.info()
+    assert (row.state, row.exit_code, row.moves, row.node) == ("ended", 5, 1, there)
+    with pytest.raises(NameTaken):
+        cluster.run(echo, name="a-life", python=sys.executable)
+    assert process.name not in [row.name for row in cluster.ps()]
+    process.rm()
+    with pytest.raises(NotFound):
+        process.info()
+
+
+def test_the_same_to_await(local_cluster: LocalCluster, echo: Path) -> None:
+    here, there = local_cluster.nodes[:2]
+
+    async def life() -> None:
+        async with await connect_async(local_cluster.home) as cluster:
+            process = await cluster.run(echo, name="an-async-life", node=here, python=sys.executable)
+            log = process.logs(follow=True)
+            assert (await anext(log)).data == b"ready\n"
+            stages: list[str] = []
+            report = await process.move(there, on_stage=stages.append)
+            assert report.target == there and stages
+            await process.write_stdin(b"one\n", eof=True)
+            ended, rest = await asyncio.gather(process.wait(), _rest(log))
+            assert ended.exit_code == 5 and b"got one\n" in rest
+            assert [row.name for row in await cluster.nodes()] == local_cluster.nodes
+            again = await cluster.process("an-async-life")
+            assert await again.output() == (b"ready\ngot one\n", b"quiet\n")
+            await again.rm()
+
+    asyncio.run(life())
+
+
+async def _rest(log: object) -> bytes:
+    return b"".join([chunk.data async for chunk in log if chunk.stream == "out"])  # type: ignore[attr-defined]
+
+
+def test_waiting_has_a_limit_and_killing_does_not(cluster: Cluster, spin: Path) -> None:
+    process = cluster.run(spin, python=sys.executable)
+    with pytest.raises(TimeoutError):
+        process.wait(0.05)
+    with pytest.raises(WrongState):
+        process.rm()
+    process.kill()
+    assert process.wait().signal == 9
+    process.rm()
+
+
+def test_stopping_asks_first(cluster: Cluster, spin: Path) -> None:
+    process = cluster.run(spin, python=sys.executable)
+    next(process.logs(follow=True))
+    process.stop(grace=5)
+    assert process.wait().signal == 15
+    with pytest.raises(WrongState):
+        process.move("n1")
+    process.rm()
+
+
+def test_signals_reach_it(cluster: Cluster, spin: Path) -> None:
+    process = cluster.run(spin, python=sys.executable)
+    next(process.logs(follow=True))
+    process.signal("INT")
+    assert process.wait().exit_code is None or process.wait().exit_code == 130
+    assert b"KeyboardInterrupt" in process.output()[1]
+    process.rm()
+
+
+def test_the_other_stream_can_be_left_out(cluster: Cluster, echo: Path) -> None:
+    process = cluster.run(echo, python=sys.executable)
+    process.write_stdin(b"x\n", eof=True)
+    assert b"".join(chunk.data for chunk in process.logs(follow=True, out=False)) == b"quiet\n"
+    process.rm()
+
+
+@pytest.mark.parametrize("asked", [{"program": "missing.py"}, {"module": "no.such.module.here"}])
+def test_what_is_not_there(cluster: Cluster, asked: dict[str, str], tmp_path: Path) -> None:
+    """As with python: it says so on stderr and ends with a status, or the node refuses at once."""
+    try:
+        process = cluster.run(**asked, cwd=tmp_path, python=sys.executable)  # type: ignore[arg-type]
+    except UsageError:
+        return
+    assert process.wait().exit_code in (1, 2)
+    assert b"No" in process.output()[1] or b"no" in process.output()[1]
+    process.rm()
+
+
+def test_names_that_nobody_has(cluster: Cluster, spin: Path) -> None:
+    with pytest.raises(NotFound):
+        cluster.process("nobody")
+    process = cluster.run(spin, python=sys.executable)
+    with pytest.raises(NotFound):
+        process.move("n99")
+    assert process.info().state == "running"
+    process.kill()
+    process.rm()
+
+
+def test_a_node_of_ones_choice(local_cluster: LocalCluster) -> None:
+    with connect(local_cluster.home, node=local_cluster.nodes[-1]) as cluster:
+        assert len(cluster.nodes()) == 3
