@@ -1,0 +1,69 @@
+"""The test kit finds what it is there to find."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sojourn.testing import Leaks, LocalCluster, Outcome, Scenario, moved, processes_of, roaming, staying
+
+pytest_plugins = ["pytester"]
+
+
+def test_an_open_descriptor_is_a_leak(tmp_path: Path) -> None:
+    leaks = Leaks()
+    with open(tmp_path / "left-open", "w"), pytest.raises(AssertionError, match="left-open"):
+        leaks.check()
+    leaks.check()
+
+
+def test_a_temporary_file_is_a_leak() -> None:
+    leaks = Leaks()
+    with (
+        tempfile.NamedTemporaryFile(prefix="sojourn-left"),
+        pytest.raises(AssertionError, match="sojourn-left"),
+    ):
+        leaks.check()
+    leaks.check()
+
+
+@pytest.mark.parametrize("how", ["environment", "argument"])
+def test_a_process_is_known_by_its_home(how: str, tmp_path: Path) -> None:
+    env = {**os.environ, "SOJOURN_HOME": str(tmp_path)} if how == "environment" else None
+    command = [sys.executable, "-c", "input()", *([str(tmp_path)] if how == "argument" else [])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=env) as child:
+        assert [process.pid for process in processes_of(tmp_path)] == [child.pid]
+    assert processes_of(tmp_path) == []
+
+
+def test_outcomes_compare_what_a_user_sees() -> None:
+    assert Outcome(b"a", b"", 0, None, refused=["once"]) == Outcome(b"a", b"", 0, None)
+    assert Outcome(b"a", b"", 0, None) != Outcome(b"a", b"", 1, None)
+
+
+@pytest.mark.parametrize("operator", [staying, moved(3, seed=1), roaming(seed=1)])
+def test_every_operator(operator: object, local_cluster: LocalCluster, tmp_path: Path) -> None:
+    program = tmp_path / "count.py"
+    program.write_text(
+        "for n in range(200):\n    print(n)\n    for _ in range(100_000): pass\nprint(input())\n"
+    )
+    scenario = Scenario(program, stdin=b"the end")
+    outcome = scenario.run(local_cluster, operator)  # type: ignore[arg-type]
+    assert outcome == scenario.plain(local_cluster)
+    assert bool(outcome.moves) == (operator is not staying)
+
+
+def test_results_are_recorded_with_versions(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("pytest_plugins = ['sojourn.testing.plugin']")
+    pytester.makepyfile("def test_passes(seed): assert seed == 7\ndef test_fails(): assert False\n")
+    pytester.runpytest("--record", "results", "--seed", "7")
+    (path,) = (pytester.path / "results").glob("*.json")
+    record = path.read_text()
+    assert (
+        '"passed": 1' in record and "test_fails" in record and '"seed": 7' in record and "msgspec" in record
+    )
