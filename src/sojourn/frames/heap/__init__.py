@@ -38,7 +38,7 @@ from .registry import constructor, reduces, refuses, register
 if TYPE_CHECKING:
     from sojourn.frames.world import Match
 
-__all__ = ["Refuse", "constructor", "dump", "load", "reduces", "refuses", "register", "remember_mapping"]
+__all__ = ["Refuse", "constructor", "dump", "load", "prepare", "reduces", "refuses", "register", "remember_mapping"]
 
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
@@ -59,6 +59,12 @@ def _roles() -> list[Any]:
 def _preset(world: Match | None) -> tuple[list[Any], int]:
     objects = world.objects() if world is not None else []
     return [*registry.TABLE, *_roles(), *objects], len(objects)
+
+
+def prepare(world: Match) -> None:
+    """Make what a dump over this world needs, ahead of time."""
+    things, _ = _preset(world)
+    world.preset(things)
 
 
 def dump(

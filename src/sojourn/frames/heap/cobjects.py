@@ -236,8 +236,16 @@ def make_view(owner: Any, offset: int, size: int, format: str, readonly: bool) -
 
 @reduces("_contextvars.ContextVar")
 def _reduce_variable(variable: Any, dumper: Dumper) -> Any:
+    if variable.name == "decimal_context":  # the one of the decimal module, which shows it nowhere
+        return decimal_variable, ()
     held = [each for each in get_referents(variable) if each is not variable.name]
     return make_variable, (type(variable), variable.name, held[:1])
+
+
+@constructor
+def decimal_variable() -> Any:
+    __import__("_decimal").getcontext()
+    return next(each for each in __import__("_contextvars").copy_context() if each.name == "decimal_context")
 
 
 @constructor
@@ -274,11 +282,15 @@ def _reduce_token(token: Any, dumper: Dumper) -> Any:
 def make_token(variable: Any, missing: bool, old: Any, used: bool) -> Any:
     """A token of the current context. The context's values are restored after everything else."""
     if not missing:
-        variable.set(old)
+        first_tokens.setdefault(id(variable), variable.set(old))
     token = variable.set(None)
+    first_tokens.setdefault(id(variable), token)
     if used:
         variable.reset(token)
     return token
+
+
+first_tokens: dict[int, Any] = {}  # id of a variable that tokens have been made for -> what unsets it
 
 
 # Typing

@@ -157,15 +157,15 @@ def _quietly(reduce: Any, *arguments: Any) -> Any:
     """Call something that warns; the program's filters are as before when it returns."""
     filters = _warnings.filters
     filters.insert(0, ("ignore", None, DeprecationWarning, None, 0))
-    _changed()
+    filters_mutated()
     try:
         return reduce(*arguments)
     finally:
         del filters[0]
-        _changed()
+        filters_mutated()
 
 
-_changed = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
+filters_mutated = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
 
 
 @reduces(

@@ -21,6 +21,7 @@ _module_dict = ModuleType.__dict__["__dict__"].__get__
 _type_dict = type.__dict__["__dict__"].__get__
 _builtin_names = frozenset(sys.builtin_module_names)
 _BUILT_IN = ("built-in", "frozen")
+_OURS = __name__.partition(".")[0]
 
 
 def library_folders() -> tuple[str, ...]:
@@ -39,6 +40,8 @@ def is_library(name: str, module: Any, folders: tuple[str, ...]) -> bool:
     """Does this module belong to the environment, not to the program?"""
     if name == "__main__" or not isinstance(module, ModuleType):
         return name != "__main__"
+    if name.partition(".")[0] == _OURS:
+        return True
     attributes = _module_dict(module)
     file = attributes.get("__file__")
     if isinstance(file, str):

@@ -1,0 +1,176 @@
+"""What a host process calls: match a world, freeze to an image, thaw from one.
+
+The source: `match(baseline)` once; at a safe point, `freeze_to(fd, stack, match=…)`.
+The target, a process that has imported the baseline's modules (`import_modules`) and run nothing:
+`match(baseline)`, `open_image(fd)`, `thaw_from(image, match=…)`, and, when it may run, `Thawed.go()`.
+
+Guarantees. `freeze_to` changes nothing that the program could see, and writes nothing if it raises. `thaw_from` runs no
+frame of the program; it either gives a process that is complete, or raises. `go` may be called once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sojourn.errors import InternalError, Unmovable
+
+from . import file, heap, world
+from .file import Image
+from .heap.library import Library
+from .record import Stack
+from .resume import build
+from .world import Baseline, Match, state
+
+__all__ = ["Image", "Thawed", "freeze_to", "import_modules", "library_modules", "make_baseline", "match", "open_image", "survey", "thaw_from"]
+
+_OURS = __name__.partition(".")[0]
+
+
+def library_modules() -> list[str]:
+    """The modules of the environment that are imported now, in order: what a baseline has to cover."""
+    library = Library()
+    return [
+        name for name, module in library.library.items()
+        if library.name_of_module(module) == name and name.partition(".")[0] != _OURS
+    ]  # fmt: skip
+
+
+def import_modules(names: Iterable[str]) -> list[str]:
+    """Import what can be imported, in order; returns what could not."""
+    failed: list[str] = []
+    for name in names:
+        try:
+            __import__(name)
+        except Exception:
+            failed.append(name)
+    return failed
+
+
+def make_baseline(names: Iterable[str]) -> bytes:
+    """The pristine world of these modules, as bytes. To be called where no program has run."""
+    return world.make_baseline(list(names)).to_bytes()
+
+
+def match(baseline: Baseline | bytes | str) -> Match:
+    """Bind a baseline (or its bytes, or its path) to this process."""
+    if isinstance(baseline, str):
+        baseline = Baseline.load(baseline)
+    elif not isinstance(baseline, Baseline):
+        baseline = Baseline.from_bytes(baseline)
+    matched = world.match(baseline)
+    heap.prepare(matched)
+    return matched
+
+
+def survey() -> dict[str, Any]:
+    """What this process needs elsewhere, as far as the engine knows: its interpreter and its library modules."""
+    origin = file.Origin.here()
+    return {
+        "origin": {name: getattr(origin, name) for name in file.Origin.__slots__},
+        "modules": library_modules(),
+    }
+
+
+def freeze_to(
+    fd: int,
+    stack: Stack,
+    *,
+    match: Match | None,
+    carried: dict[str, Any] | None = None,
+    fields: dict[str, Any] | None = None,
+    segments: Iterable[tuple[str, Any]] = (),
+) -> int:
+    """Write this process to `fd`; returns the size of the image.
+
+    Args:
+        match: the baseline, bound; None gives an image that only names what the library has (no edits travel).
+        carried: JSON-able, handed back by `Image.header["carried"]` before anything is built.
+        fields: further fields of the header.
+        segments: further segments, (name, bytes).
+
+    Raises:
+        Unmovable: something cannot travel; nothing was written.
+    """
+    values = state.capture()
+    edits: list[Any] = []
+    names: list[tuple[str, Any]] = [(name, value) for name, value in values.items()]
+    if match is not None:
+        late = [name for name in library_modules() if name not in match.pristine]
+        if late:
+            raise Unmovable(
+                f"modules were imported after the program was surveyed: {', '.join(late[:8])}",
+                advice="try again", details={"modules": late},
+            )  # fmt: skip
+        match.recheck()
+        edits = world.edits(match)
+        names = [
+            (match.baseline.describe_edge(index, key), value)
+            for index, dirty in match.dirty.items()
+            for key, value in dirty.items()
+        ] + names
+    roots = {
+        "records": stack.records,
+        "modules": list(Library(match.pristine if match is not None else frozenset()).modules.values()),
+        "edits": edits,
+        "state": values,
+    }
+    buffers: list[Any] = []
+    data = heap.dump(roots, stack=stack, world=match, buffers=buffers, names=names)
+    parts = [("heap", data), *segments, *((f"buffer{i}", each.raw()) for i, each in enumerate(buffers))]
+    header = {
+        **(fields or {}),
+        "carried": carried or {},
+        "baseline": match.baseline.digest if match is not None else None,
+        "frames": len(stack.records),
+    }
+    return file.write(fd, parts, header)
+
+
+def open_image(fd: int) -> Image:
+    """Map and check an image; raises BadImage, and Refused if it is another interpreter's."""
+    image = Image.open(fd)
+    image.origin.check()
+    return image
+
+
+class Thawed:
+    """A process that is complete and does not run yet."""
+
+    def __init__(self, resumer: Callable[[], object], values: dict[str, Any], frames: int) -> None:
+        self.frames = frames
+        self._resumer: Callable[[], object] | None = resumer
+        self._values = values
+
+    def release(self) -> Callable[[], object]:
+        """The call that goes on from where the program was frozen; timers and signals run from now on."""
+        resumer, self._resumer = self._resumer, None
+        if resumer is None:
+            raise InternalError("a thawed process runs once")
+        values, self._values = self._values, {}
+        state.restore(values, start=True)
+        return resumer
+
+    def go(self) -> object:
+        """Run the program from where it was frozen; returns what its outermost frame returns."""
+        return self.release()()
+
+
+def thaw_from(image: Image, *, match: Match | None) -> Thawed:
+    """Build the program of an image in this process.
+
+    Raises:
+        BadImage: the image is damaged.
+        Refused: this process does not have what the image refers to, or its state cannot be set up; with reasons.
+    """
+    if match is not None:
+        match.settle()
+    owner = image.data.obj
+    if owner is not None:
+        heap.remember_mapping(owner)
+    roots = heap.load(image.segment("heap"), image.buffers(), match)
+    if match is not None:
+        world.apply(roots["edits"], match)
+    state.restore(roots["state"])
+    records = roots["records"]
+    return Thawed(build(records), roots["state"], len(records))
