@@ -1,13 +1,14 @@
-"""File objects in the heap: how the classes of `io` that stand on descriptors are taken apart and put
-together.
- Theory. The descriptor itself is `files`' business and is open, at its number and offset, before any object
-is loaded. Here objects are rebuilt around it. What a writer has buffered is written out at capture. What a
-reader has read ahead is given back: the object is rebuilt with an empty buffer at the place where the program
-thinks it is, which for text is the cookie that `tell()` would give. `tell()` refuses to say in the middle of
-a `for line in file`, so the cookie is composed from what the wrapper holds: its snapshot (decoder state, and
-the bytes decoded since) and how many of the decoded characters are used. Two fields have no accessor, the
-newline argument and that count; they are read at offsets found by calibration when this module is imported.
- Guarantees. A file opened for appending or writing is not touched by being rebuilt. At the source only
+"""File objects in the heap: how the classes of `io` that stand on descriptors are taken apart and put together.
+
+Theory. The descriptor itself is `files`' business and is open, at its number and offset, before any object is
+loaded. Here objects are rebuilt around it. What a writer has buffered is written out at capture. What a reader has read
+ahead is given back: the object is rebuilt with an empty buffer at the place where the program thinks it is, which for
+text is the cookie that `tell()` gives. In the middle of a `for line in file` `tell()` refuses; then the place is looked
+for, and is right if decoding from there gives exactly the characters that the loop has not had yet. Two fields have no
+accessor, the newline argument and how many decoded characters are used; they are read at offsets found by calibration
+when this module is imported.
+
+Guarantees. A file opened for appending or writing is not touched by being rebuilt. At the source only
 buffered output is written out, which the program cannot tell. Closed files stay closed.
 """
 # pyright: basic
@@ -129,8 +130,8 @@ def _bytes_of(buffer: Any, start: int, end: int) -> bytes:
 
 
 # ---- taking apart ------------------------------------------------------------------------------------------
-# Positions are set in this order: a raw file's when it is made, a buffer's (which moves the raw file under it) when
-# objects are completed (level 0), a text's (which moves the buffer) after that (level 1).
+# Positions are set in this order: a raw file's when it is made, a buffer's (which moves the raw file under it)
+# when objects are completed (level 0), a text's (which moves the buffer) after that (level 1).
 
 _BUFFERED = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
 _MODES = ("rb", "wb", "rb+")  # of a raw file that each of these accepts

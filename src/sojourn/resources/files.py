@@ -1,13 +1,15 @@
-"""Open descriptors, inside a host process: the table that is captured, and rebuilt at the same numbers
-elsewhere.
- Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain data. Kinds: `stream` (one of
+"""Open descriptors, inside a host process: the table that is captured, and rebuilt at the same numbers.
+
+Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain data. Kinds: `stream` (one of
 the three pipes that the node gave, under whatever number), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
 offset with a lower number, as dup() makes it). Everything else is refused, with what holds it and the way
 out.
- Every entry is bound by identifier, but for devices, which are by type (`model.binding`): a file of the same
+
+Every entry is bound by identifier, but for devices, which are by type (`model.binding`): a file of the same
 name but another identity is not the same file, and is refused.
- Guarantees. Capturing changes nothing. `reasons` and `restore` name every obstacle at once. Nothing is
+
+Guarantees. Capturing changes nothing. `reasons` and `restore` name every obstacle at once. Nothing is
 truncated, created or locked by reopening: only O_ACCMODE and the status flags of the original are used.
 `restore` leaves exactly the captured numbers open below the floor.
 """

@@ -1,12 +1,15 @@
 """The log: everything a process ever wrote to its standard output and standard error, in order of arrival.
- Concepts. A log is a folder of segments, one per epoch (each time the process changes its node a new epoch
+
+Concepts. A log is a folder of segments, one per epoch (each time the process changes its node a new epoch
 begins). A segment is a file of records: stream (1 byte: 1 output, 2 errors), length (4 bytes, big-endian),
 the bytes. A `Position` names a place between two records of one segment.
- Guarantees. Bytes come back exactly as they went in, each stream in its own order, nothing lost and nothing
+
+Guarantees. Bytes come back exactly as they went in, each stream in its own order, nothing lost and nothing
 doubled, over any number of moves. A record that a crash cut short is not read, and is removed before anything
 is appended. An append that the disk refuses leaves the segment as it was and raises `OSError`: the bytes stay
 with whoever drains.
- Segments are shipped as bytes: a peer's `adopt` takes any piece that joins on to what it has (a piece it has
+
+Segments are shipped as bytes: a peer's `adopt` takes any piece that joins on to what it has (a piece it has
 already is compared and skipped), so that shipping can be repeated after a cut.
 """
 

@@ -1,8 +1,10 @@
 """The node's half of a program's standard streams.
- Output: two pipes that are drained to the log whenever there is something in them, so that a program never
+
+Output: two pipes that are drained to the log whenever there is something in them, so that a program never
 waits for a reader and a blocked write is never carried over a move. When the disk refuses, the drain stops
 (the pipe fills, the program waits, nothing is lost), says so, and tries again.
- Input: a pipe that the node writes what clients send. The node keeps a read end of its own, so that it can
+
+Input: a pipe that the node writes what clients send. The node keeps a read end of its own, so that it can
 take back what a frozen program has not read: `take` empties the pipe and gives all that waits, `give` puts it
 back.
 """

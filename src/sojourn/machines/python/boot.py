@@ -1,7 +1,9 @@
 """The first module of ours that a template runs. In the zip it is called `sitecustomize`.
- It notes what the interpreter has loaded before anything of ours comes in, and hands over to `template`. The
-call returns in every host that is forked later, and the interpreter goes on as if nothing had been: with the
-user's own sitecustomize if there is one, else with the ImportError that `site` expects then.
+
+It notes what the interpreter has loaded before anything of ours comes in, and hands over to `template`. The call
+returns in every host that is forked later, and the interpreter goes on as if nothing had been: with the user's own
+sitecustomize if there is one, else with the ImportError that `site` expects then. (In a thawed host the user's has
+been imported before, as the program did.)
 """
 
 import sys
@@ -11,6 +13,8 @@ _importers = set(sys.path_importer_cache)
 
 from sojourn.machines.python import template  # noqa: E402  (the notes must be taken first)
 
-template.main(_modules, _importers)
-sys.modules.pop("sitecustomize", None)
-import sitecustomize  # noqa: E402, F401  # pyright: ignore
+if template.main(_modules, _importers):
+    sys.modules.pop("sitecustomize", None)
+    import sitecustomize  # noqa: F401  # pyright: ignore
+elif "sitecustomize" not in sys.modules:
+    raise ImportError("thawed", name="sitecustomize")

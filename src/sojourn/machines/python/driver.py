@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sojourn._util import kernel
-from sojourn.errors import UsageError
-from sojourn.machines.base import Interpreter, StartSpec
-from sojourn.machines.python.hosted import Carrier, PythonHost
+from sojourn.errors import Refused, SojournError, UsageError
+from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec
+from sojourn.machines.python.baselines import Baselines
+from sojourn.machines.python.carrier import Carrier
+from sojourn.machines.python.hosted import PythonHeld, PythonHost
 from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
-from sojourn.machines.python.templates import Key, Template
+from sojourn.machines.python.packages import Environment
+from sojourn.machines.python.templates import HasThreads, Key, Template
+from sojourn.resources import files
 from sojourn.resources.log import Log
 
+PAGE = 4096
 _said = logging.getLogger(__name__)
 
 
@@ -36,7 +42,8 @@ class PythonMachine:
         self._seed = seed
         self._environment = dict(os.environ if environment is None else environment)
         self._interpreters = Interpreters(state / "interpreters.json")
-        self._templates: dict[Key, asyncio.Task[Template]] = {}
+        self._baselines = Baselines(state / "baselines")
+        self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
         self._carriers: set[Carrier] = set()
         kernel.become_subreaper()
 
@@ -64,7 +71,47 @@ class PythonMachine:
             args=spec.args,
             environment=spec.env,
         )
-        return PythonHost(await self._carrier(template, "start", order, log))
+        carrier = await self._carrier(template, "start", order, log)
+        identity = Offer(
+            id=spec.id,
+            name=spec.name,
+            epoch=spec.epoch,
+            machine=self.kind,
+            interpreter=probed.interpreter,
+            detail={"environment": spec.env, "cwd": spec.cwd},
+        )
+        return PythonHost(carrier, self._describer(identity, probed))
+
+    async def prepare(self, offer: Offer, log: Log, fetch: Fetch) -> PythonHeld:
+        environment: dict[str, str] = offer.detail["environment"]
+        cwd: str = offer.detail["cwd"]
+        reasons = files.missing(offer.resources)
+        if not os.path.isdir(cwd):
+            reasons.append(f"the working directory {cwd} is not here")
+        probed: Probed | None = None
+        try:
+            probed = await self._interpreters.like(offer.interpreter, self._environment)
+            where = f"{probed.interpreter.path} on the target"
+            reasons += Environment.of(probed.paths).lacks(offer.packages, where)
+        except SojournError as error:
+            reasons.append(error.message)
+        if reasons or probed is None:
+            raise Refused("the target cannot take the process", reasons=reasons)
+        order = Order(
+            node=os.getpid(),
+            cwd=cwd,
+            environment=environment,
+            path=offer.detail["path"],
+            baseline=str(await self._baselines.fetched(next(iter(offer.blobs)), fetch)),
+        )
+        base = await self._template(probed, environment)
+        # A warm template if there can be one; else the held host does the imports itself.
+        template = await self._warm(base, Key.of(probed, self._seed, environment), order) or base
+        carrier = await self._carrier(template, "hold", order, log)
+        return PythonHeld(carrier, self._describer(offer, probed))
+
+    def blob(self, digest: str) -> Path | None:
+        return self._baselines.path(digest)
 
     async def close(self) -> None:
         for carrier in list(self._carriers):
@@ -73,8 +120,38 @@ class PythonMachine:
             task.cancel()
         for template in await asyncio.gather(*self._templates.values(), return_exceptions=True):
             if isinstance(template, Template):
-                await template.close()
+                template.close()
         self._templates.clear()
+
+    def _describer(self, identity: Offer, probed: Probed):
+        async def describe(host: PythonHost, found: dict[str, Any]) -> Offer:
+            """The offer of a host that has been surveyed, which has matched its baseline when this returns."""
+            environment: dict[str, str] = identity.detail["environment"]
+            order = Order(
+                node=os.getpid(),
+                cwd=identity.detail["cwd"],
+                environment=environment,
+                path=found["path"],
+                modules=found["modules"],
+            )
+            template = await self._template(probed, environment)
+            digest, path = await self._baselines.made(template, order, probed.interpreter.digest)
+            if found["matched"] != digest:
+                await host.ask("match", within=60.0, baseline=str(path), digest=digest)
+            return Offer(
+                id=identity.id,
+                name=identity.name,
+                epoch=identity.epoch,
+                machine=self.kind,
+                interpreter=probed.interpreter,
+                packages=Environment.of(probed.paths).used(found["files"].values(), probed.paths),
+                size=found["pages"] * PAGE,
+                resources=found["descriptors"],
+                blobs={digest: path.stat().st_size},
+                detail={"environment": environment, "cwd": identity.detail["cwd"], "path": found["path"]},
+            )
+
+        return describe
 
     async def _carrier(self, template: Template, op: str, order: Order, log: Log) -> Carrier:
         carrier = await Carrier.begin(template, op, order, log, _said.warning)
@@ -83,12 +160,32 @@ class PythonMachine:
         return carrier
 
     async def _template(self, probed: Probed, environment: Mapping[str, str]) -> Template:
-        """The template for this environment: one start at a time, and a new one after one has ended."""
         key = Key.of(probed, self._seed, environment)
+        template = await self._kept(key, lambda: Template.spawn(probed, key, self._state / "inside"))
+        assert template is not None
+        return template
+
+    async def _warm(self, base: Template, key: Key, order: Order) -> Template | None:
+        async def make() -> Template | None:
+            try:
+                return await base.warm(order)
+            except HasThreads:
+                return None
+
+        mark = (key, order.baseline, tuple(order.path or ()), tuple(sorted(order.environment.items())))
+        return await self._kept(mark, make)
+
+    async def _kept(self, key: Any, make: Any) -> Template | None:
+        """The template under this key: one start at a time, and a new one after one has ended."""
         task = self._templates.get(key)
-        if task is None or (
-            task.done() and (task.cancelled() or task.exception() or not task.result().alive)
-        ):
-            task = asyncio.create_task(Template.spawn(probed, key, self._state / "inside"))
-            self._templates[key] = task
+        if task is None or (task.done() and _spoilt(task)):
+            made: Coroutine[Any, Any, Template | None] = make()
+            task = self._templates[key] = asyncio.create_task(made)
         return await asyncio.shield(task)
+
+
+def _spoilt(task: asyncio.Task[Template | None]) -> bool:
+    if task.cancelled() or task.exception() is not None:
+        return True
+    template = task.result()
+    return template is not None and not template.alive

@@ -1,5 +1,6 @@
 """The inside of a host process: becoming it, and answering the node while the program runs.
- A host is born in two steps. `become` gives the forked child its session, parent, descriptors, environment,
+
+A host is born in two steps. `become` gives the forked child its session, parent, descriptors, environment,
 directory and arguments. `Commands` then stands in the signal handler of SIGURG: the node sends a command over
 the control channel and the signal with it, the interpreter runs the handler between two instructions of the
 program's main thread, and the handler reads what is there without waiting.

@@ -1,112 +1,42 @@
-"""A host process seen from the node: its streams, its channel, its end."""
+"""A host process seen from the node, running (`PythonHost`) or held (`PythonHeld`)."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sojourn.errors import HostDied
-from sojourn.machines.base import Exit
-from sojourn.machines.python.link import Link
-from sojourn.machines.python.messages import Order
-from sojourn.machines.python.templates import Birth, Template
-from sojourn.resources.log import ERR, OUT, Log
-from sojourn.resources.streams import InputFeed, OutputDrain
+from sojourn._util import descriptors
+from sojourn.errors import BadImage, HostDied, Pinned, SojournError, Unmovable, WrongState
+from sojourn.machines.base import Exit, Frozen, Offer
+from sojourn.machines.python import proc, trailer
+from sojourn.machines.python.carrier import Carrier
+from sojourn.machines.python.link import LinkClosed
 
-BORN_WITHIN = 30.0  # seconds
-
-
-class Carrier:
-    """What a running host and a held one have in common: the OS process with its streams and channel.
-     Guarantee: the process is a child of this one and is reaped here, once; `pid` is safe to signal until
-    `ended`.
-    """
-
-    def __init__(self, log: Log, said: Callable[[str], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._log = log
-        self.feed = InputFeed()
-        out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        self._theirs = (self.feed.reading, out[1], err[1])
-        self.drains = (OutputDrain(out[0], log, OUT, said), OutputDrain(err[0], log, ERR, said))
-        self._birth = Birth()
-        self.link = Link(self._birth.socket, self._heard)
-        self.pid = 0
-        self._pidfd = -1
-        self._born: asyncio.Future[int] = self._loop.create_future()
-        self.running: asyncio.Future[int] = self._loop.create_future()
-        self.ended: asyncio.Future[Exit] = self._loop.create_future()
-
-    @classmethod
-    async def begin(
-        cls, template: Template, op: str, order: Order, log: Log, said: Callable[[str], None]
-    ) -> Carrier:
-        """Orders a host and waits for its birth. Raises HostDied."""
-        carrier = cls(log, said)
-        try:
-            await template.order(op, order, carrier._theirs, carrier._birth)
-        finally:
-            for fd in carrier._theirs[1:]:
-                os.close(fd)
-        waiting = (carrier._born, carrier.link.closed)
-        await asyncio.wait(waiting, timeout=BORN_WITHIN, return_when=asyncio.FIRST_COMPLETED)
-        if not carrier._born.done():
-            carrier.link.close()
-            carrier._close_streams()
-            raise HostDied(
-                "the host process was not born", history=carrier._log.content().decode().splitlines()[-5:]
-            )
-        carrier.pid = carrier._born.result()
-        carrier._pidfd = os.pidfd_open(carrier.pid)
-        carrier._loop.add_reader(carrier._pidfd, carrier._reap)
-        return carrier
-
-    def signal(self, number: int) -> None:
-        """Sends a signal; nothing happens when the process has ended."""
-        if self._pidfd >= 0:
-            signal.pidfd_send_signal(self._pidfd, number)
-
-    async def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        await asyncio.shield(self.ended)
-
-    def _heard(self, message: dict[str, Any]) -> None:
-        match message.get("event"):
-            case "born" if not self._born.done():
-                self._born.set_result(message["pid"])
-            case "running" if not self.running.done():
-                self.running.set_result(message["at"])
-            case _:
-                pass
-
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        self._pidfd = -1
-        _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        self.link.close()
-        self._close_streams()
-        if not self.ended.done():
-            self.ended.set_result(
-                Exit(code=code, signal=None) if code >= 0 else Exit(code=None, signal=-code)
-            )
-
-    def _close_streams(self) -> None:
-        for drain in self.drains:
-            drain.close()
-        self.feed.close()
+SIGNAL = signal.SIGURG
+TAP = 0.02  # seconds between two signals while a command is unanswered
+GRACE = 0.5  # seconds to answer a cancelled freeze; a host that does not is blocked where no handler runs
+SURVEY_WITHIN = 30.0
+Describe = Callable[["PythonHost", dict[str, Any]], Awaitable[Offer]]
 
 
 class PythonHost:
-    """A program that runs here (the `Host` of `machines.base`)."""
+    """A program that runs here (see `machines.base.Host`).
 
-    def __init__(self, carrier: Carrier) -> None:
+    Args:
+        carrier: its OS process.
+        describe: makes the offer from what the host says of itself (the machine knows baselines and packages).
+    """
+
+    def __init__(self, carrier: Carrier, describe: Describe) -> None:
         self._carrier = carrier
+        self._describe = describe
+        self._unread: bytes | None = None  # input taken back while frozen
         self.pid = carrier.pid
+
+    # ---- living --------------------------------------------------------------------------------------------
 
     def signal(self, number: int) -> None:
         self._carrier.signal(number)
@@ -119,3 +49,154 @@ class PythonHost:
 
     async def kill(self) -> None:
         await self._carrier.kill()
+
+    # ---- moving --------------------------------------------------------------------------------------------
+
+    async def survey(self) -> Offer:
+        found = await self.ask("survey", within=SURVEY_WITHIN)
+        if found["reasons"]:
+            raise Unmovable("the program holds what cannot travel", reasons=found["reasons"])
+        return await self._describe(self, found)
+
+    async def ask(self, op: str, *, within: float, **arguments: Any) -> Any:
+        """Sends a command and taps until it is answered. Raises Pinned when it is not, HostDied, or the error."""
+        try:
+            _, answer = await self._carrier.link.request(op, **arguments)
+            if await self._tap(answer, within):
+                return answer.result()
+        except LinkClosed:
+            raise await self._died() from None
+        raise self._blocked(f"it did not answer within {within:g} s")
+
+    async def freeze(self, *, deadline: float) -> Frozen:
+        if self._unread is not None:
+            raise WrongState("the process is frozen already")
+        fd = descriptors.memfd("sojourn-image")
+        try:
+            done = await self._frozen(fd, deadline)
+            await self._stopped()
+            self._unread = done["input"].encode("latin-1") + self._carrier.feed.take()
+            for drain in self._carrier.drains:
+                if not drain.drain():
+                    await self.unfreeze()
+                    raise Unmovable(
+                        "the log takes no more output, and none may be lost", advice="free the disk"
+                    )
+            size = trailer.append(
+                fd,
+                done["size"],
+                unread=self._unread,
+                eof=self._carrier.feed.eof,
+                signals=proc.pending_signals(self.pid),
+            )
+        except BaseException:
+            os.close(fd)
+            raise
+        return Frozen(fd=fd, size=size, stopped_at=done["stopped_at"], frames=done["frames"])
+
+    async def unfreeze(self) -> None:
+        if self._unread is None:
+            raise WrongState("the process is not frozen")
+        self._carrier.feed.give(self._unread, eof=self._carrier.feed.eof)
+        self._unread = None
+        try:
+            _, answer = await self._carrier.link.request("proceed")
+            self._carrier.signal(signal.SIGCONT)
+            await answer
+        except LinkClosed:
+            raise await self._died() from None
+        self._part()
+
+    async def _frozen(self, fd: int, deadline: float) -> dict[str, Any]:
+        """The answer of a host that is about to stop itself."""
+        carrier = self._carrier
+        try:
+            number, answer = await carrier.link.request("freeze", (fd,))
+            if not await self._tap(answer, deadline):
+                await carrier.link.send({"op": "cancel", "freeze": number})
+                await self._tap(answer, GRACE)
+            if answer.done():
+                return answer.result()
+        except LinkClosed:
+            raise await self._died() from None
+        except SojournError:
+            self._part()
+            raise
+        raise self._blocked(f"no safe point within {deadline:g} s")
+
+    async def _tap(self, answer: asyncio.Future[Any], within: float) -> bool:
+        """Signals until there is an answer; False when there is none in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while not answer.done() and (left := until - loop.time()) > 0:
+            self._carrier.signal(SIGNAL)
+            await asyncio.wait((answer,), timeout=min(TAP, left))
+        return answer.done()
+
+    def _part(self) -> None:
+        """One tap more, a little later: an exception of the program's own handlers may be waiting for it."""
+        asyncio.get_running_loop().call_later(TAP, self._carrier.signal, SIGNAL)
+
+    async def _stopped(self) -> None:
+        """Waits for the stop that the host has announced. Raises HostDied."""
+        pause = 0.0
+        while not self._carrier.stopped():
+            if self._carrier.ended.done():
+                raise await self._died()
+            await asyncio.sleep(pause)
+            pause = min(pause + 0.0001, 0.002)
+
+    def _blocked(self, what: str) -> Pinned:
+        where = proc.blocked_in(self.pid)
+        return Pinned(
+            f"the program does not reach its interpreter: {what}; {where}",
+            reasons=[where],
+            advice="try again when the call has returned",
+        )
+
+    async def _died(self) -> HostDied:
+        end = await self.wait()
+        how = f"by signal {end.signal}" if end.signal else f"with exit code {end.code}"
+        return HostDied(
+            f"the host process {self.pid} ended {how}", details={"code": end.code, "signal": end.signal}
+        )
+
+
+class PythonHeld:
+    """A program that is being built here (see `machines.base.Held`)."""
+
+    def __init__(self, carrier: Carrier, describe: Describe) -> None:
+        self._carrier = carrier
+        self._describe = describe
+        self._trailer: trailer.Trailer | None = None
+        self.pid = carrier.pid
+
+    async def thaw(self, fd: int, size: int) -> None:
+        found = trailer.read(fd, size)
+        await self._ask("thaw", (fd,))
+        self._carrier.feed.give(found.unread, eof=found.eof)
+        self._trailer = found
+
+    async def go(self) -> tuple[PythonHost, int]:
+        if self._trailer is None:
+            raise BadImage("nothing has been thawed here")
+        signals, self._trailer = self._trailer.signals, None
+        await self._ask("go")
+        running = self._carrier.running
+        await asyncio.wait((running, self._carrier.ended), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise HostDied(f"the host process {self.pid} ended as it was to go on")
+        for number in signals:
+            self._carrier.signal(number)
+        return PythonHost(self._carrier, self._describe), running.result()
+
+    async def discard(self) -> None:
+        await self._carrier.kill()
+
+    async def _ask(self, op: str, fds: tuple[int, ...] = ()) -> None:
+        try:
+            _, answer = await self._carrier.link.request(op, fds)
+            await answer
+        except LinkClosed:
+            end = await asyncio.shield(self._carrier.ended)
+            raise HostDied(f"the held process {self.pid} ended: {end}") from None

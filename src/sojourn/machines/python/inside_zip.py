@@ -1,5 +1,6 @@
 """sojourn-inside.zip: everything of ours that runs in a host process, compiled for one interpreter.
- The zip holds sources and, beside them, code compiled by the very interpreter that will read it (unchecked,
+
+The zip holds sources and, beside them, code compiled by the very interpreter that will read it (unchecked,
 since both are written together): a template that had to compile them would take ten times as long to start.
 It is named by the digest of the sources and the interpreter's cache tag, so that a new version never meets an
 old zip.
@@ -28,6 +29,9 @@ INSIDE = (
     "model/binding.py",
     "frames",
     "resources/__init__.py",
+    "resources/files.py",
+    "resources/fileobjects.py",
+    "resources/standard.py",
     "machines/__init__.py",
     "machines/python/__init__.py",
     "machines/python/boot.py",
@@ -36,6 +40,8 @@ INSIDE = (
     "machines/python/privacy.py",
     "machines/python/messages.py",
     "machines/python/host.py",
+    "machines/python/commands.py",
+    "machines/python/held.py",
 )
 BOOT = "machines/python/boot.py"
 

@@ -1,9 +1,10 @@
-"""Which interpreter runs a program: found, probed once, and refused with a reason when it cannot carry
-processes.
- What a user may ask for: a version ("3.13", "3.13.0"), the path of an interpreter, or a virtual environment.
+"""Which interpreter runs a program: found, probed once, and refused with a reason if it cannot serve.
+
+What a user may ask for: a version ("3.13", "3.13.0"), the path of an interpreter, or a virtual environment.
 Asked for nothing, the request's own $VIRTUAL_ENV decides, then `python3` on the request's PATH: what the
 user's shell would run.
- A probe runs the interpreter once (some 30 ms) and is remembered by path, modification time and size, on disk
+
+A probe runs the interpreter once (some 30 ms) and is remembered by path, modification time and size, on disk
 too.
 """
 
@@ -29,11 +30,14 @@ SUPPORTED = ((3, 11), (3, 13))  # minor versions whose frames the engine knows a
 
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _PROBE = """
-import json, sys, importlib._bootstrap_external as external print(json.dumps({ "path": sys.executable,
-"version": "%d.%d.%d" % sys.version_info[:3], "implementation": sys.implementation.name, "arch":
-__import__("os").uname().machine, "build": sys.version, "abiflags": sys.abiflags, "paths": sys.path,
-"cache_tag": sys.implementation.cache_tag, "magic": external.MAGIC_NUMBER.hex(), "bits":
-sys.maxsize.bit_length() + 1, }))
+import json, os, sys
+import importlib._bootstrap_external as external
+print(json.dumps({
+    "path": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3], "implementation": sys.implementation.name,
+    "arch": os.uname().machine, "build": sys.version, "abiflags": sys.abiflags, "paths": sys.path,
+    "cache_tag": sys.implementation.cache_tag, "magic": external.MAGIC_NUMBER.hex(),
+    "bits": sys.maxsize.bit_length() + 1,
+}))
 """
 
 
@@ -84,6 +88,24 @@ class Interpreters:
         if (objection := probed.objection()) is not None:
             raise Refused(objection, reasons=[objection], advice="name another with --python")
         return probed
+
+    async def like(self, wanted: Interpreter, env: Mapping[str, str]) -> Probed:
+        """One that can go on where `wanted` has stopped: the one at its path, or any that is built the same.
+
+        Raises:
+            Refused: names both sides.
+        """
+        seen: list[str] = []
+        for path in (wanted.path, *self._candidates(env)):
+            try:
+                probed = await self.probe(path)
+            except UsageError:
+                continue
+            if probed.interpreter.digest == wanted.digest:
+                return probed
+            seen.append(f"{probed.interpreter.implementation} {probed.interpreter.version}")
+        needs = f"{wanted.implementation} {wanted.version} ({wanted.arch}), as at {wanted.path}"
+        raise Refused(f"the program needs {needs}; here there is {', '.join(sorted(set(seen))) or 'none'}")
 
     async def all(self, env: Mapping[str, str]) -> list[Probed]:
         """Every interpreter found that can carry processes, the default first, one for each path."""

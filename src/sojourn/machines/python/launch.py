@@ -1,16 +1,19 @@
 """What the interpreter runs once its start-up is over, decided after the fork.
- Theory. A template is an interpreter that stands still inside its own start-up: `site` imports
+
+Theory. A template is an interpreter that stands still inside its own start-up: `site` imports
 `sitecustomize`, which is ours and does not return before a host has been forked. When it returns in the host,
 CPython finishes its start-up and runs the script its configuration names. That name is what we write here. So
 the program runs with nothing of ours below it, on the Python stack or on the C stack, and everything around
 it (sys.path[0], the attributes of `__main__`, directories and zips as programs, -m, syntax errors,
 tracebacks, SystemExit, KeyboardInterrupt, finalization) is not imitated but done by CPython itself.
- `PyConfig` has no stable layout, so the place is found, not assumed: the template was started with a script
+
+`PyConfig` has no stable layout, so the place is found, not assumed: the template was started with a script
 name that nothing else is called, and the pointers to it are looked for in the configuration through
 /proc/self/mem (which answers a wild pointer with an error instead of a crash). Exactly one pointer to the
 name and one to a list that begins with it must be there, and the two words before the name (run_command,
 run_module) must be zero.
- Rejected: running the program by exec() from a function of ours (its frame, its traceback line and its share
+
+Rejected: running the program by exec() from a function of ours (its frame, its traceback line and its share
 of the recursion limit show everywhere); writing a traceback filter around that (imitates half of it).
 """
 # pyright: basic
@@ -18,9 +21,14 @@ of the recursion limit show everywhere); writing a traceback filter around that 
 
 from __future__ import annotations
 
+import _frozen_importlib_external as _bootstrap
+import builtins
 import ctypes
 import os
+import sys
+from collections.abc import Callable
 
+from sojourn._util import descriptors
 from sojourn.errors import InternalError
 from sojourn.machines.python.messages import PLACEHOLDER
 
@@ -48,6 +56,19 @@ def _copied(text: str) -> int:
 
 def _put(address: int, value: int) -> None:
     ctypes.c_void_p.from_address(address).value = value
+
+
+def _trampoline() -> None:
+    run, failed = __sojourn_resume__()  # noqa: F821  # pyright: ignore
+    try:
+        run()
+    except BaseException as error:
+        failed(error)
+        raise
+
+
+_NAME = "__sojourn_resume__"
+TRAMPOLINE = _trampoline.__code__.replace(co_name="<module>", co_qualname="<module>", co_filename="<sojourn>")
 
 
 class Launch:
@@ -85,6 +106,29 @@ class Launch:
         """As `python argument`, where `path` is the absolute form of it."""
         _put(self._file, _copied(path))
         _put(self._argument, _copied(argument))
+
+    def resume(
+        self, take: Callable[[], tuple[Callable[[], object], Callable[[BaseException], None]]]
+    ) -> None:
+        """Has `take()` called, and what it gives, on a stack with nothing else of ours than one frame.
+
+        The interpreter is given a compiled program, a few instructions long, in a file in memory. Compiled code can
+        hold no reference to us, so the first thing it does is to fetch `take` from where it stands for that moment,
+        in the builtins.
+        """
+        fd = descriptors.raised(descriptors.memfd("sojourn-resume"))
+        os.write(fd, bytes(_bootstrap._code_to_hash_pyc(TRAMPOLINE, bytes(8), False)))
+        os.lseek(fd, 0, os.SEEK_SET)
+        path = f"/proc/self/fd/{fd}"
+
+        def taken() -> tuple[Callable[[], object], Callable[[BaseException], None]]:
+            delattr(builtins, _NAME)
+            sys.path_importer_cache.pop(path, None)
+            os.close(fd)
+            return take()
+
+        setattr(builtins, _NAME, taken)
+        _put(self._file, _copied(path))
 
     def module(self, name: str) -> None:
         """As `python -m name`."""

@@ -1,5 +1,6 @@
 """The node's end of a channel: asyncio over the frames of `_util.channel`.
- A `Link` matches answers to requests by their number and hands everything else to `heard`. When the other end
+
+A `Link` matches answers to requests by their number and hands everything else to `heard`. When the other end
 goes away every open request fails with `LinkClosed`; descriptors that nobody asked for are closed.
 """
 

@@ -8,9 +8,11 @@ To a template (every order may be answered by `{"failed": text}` on the order's 
 | hold | the same | a host that waits for `thaw` and `go`; says `born` |
 | warm | control | a template like this one that has imported `modules`; says `ready` |
 | baseline | control | a child that writes the baseline of `modules` to `path` and ends; says `made` |
- A template says `ready` once, with its process id. A host says `born` with its process id, and `running`
+
+A template says `ready` once, with its process id. A host says `born` with its process id, and `running`
 (with the CLOCK_MONOTONIC nanoseconds of the first instruction) after `go`.
- To a host, each with a number `id` that its answer repeats (`{"answer": id, "ok": ...}` or `{"answer": id,
+
+To a host, each with a number `id` that its answer repeats (`{"answer": id, "ok": ...}` or `{"answer": id,
 "error": <SojournError.to_wire()>}`): `survey`, `freeze` (with the image's descriptor), `cancel` (give up
 freeze `id`), `proceed` (after an abort), `thaw` (with the image's descriptor), `go`, `discard`.
 """
@@ -34,7 +36,9 @@ class Order:
     module: str | None = None
     args: list[str] = field(default_factory=list[str])
     environment: dict[str, str] = field(default_factory=dict[str, str])
-    path: list[str] | None = None  # sys.path for a held host; None: as the interpreter makes it
+    path: list[str] | None = None  # sys.path while modules are imported; None: as the interpreter makes it
+    modules: list[str] = field(default_factory=list[str])  # to import, in this order
+    baseline: str | None = None  # the file of the baseline, to be written or to be matched
 
     def to_message(self) -> dict[str, Any]:
         return asdict(self)

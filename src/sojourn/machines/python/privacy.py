@@ -1,10 +1,13 @@
 """Keeping out of the program's sight: after `hide`, `sys.modules` shows what plain `python` would have.
- Whatever we imported stays alive through our own references and becomes a private copy; the program's own
+
+Whatever we imported stays alive through our own references and becomes a private copy; the program's own
 import of the same library gives it a fresh one, which it may patch without reaching us.
- One exception: `copyreg` stays. The C pickler keeps a reference to its tables, and a second copy of the
+
+One exception: `copyreg` stays. The C pickler keeps a reference to its tables, and a second copy of the
 module would leave the program registering in tables that its pickler does not read. What our copies
 registered there goes.
- Our objects are kept from the garbage collector too (`freeze`): it would visit them, and copy their pages, in
+
+Our objects are kept from the garbage collector too (`freeze`): it would visit them, and copy their pages, in
 every host.
 """
 # pyright: basic

@@ -9,13 +9,12 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sojourn._util import channel
-from sojourn.errors import HostDied, InternalError
+from sojourn.errors import HostDied, InternalError, from_wire
 from sojourn.machines.python import inside_zip
 from sojourn.machines.python.interpreters import Probed
 from sojourn.machines.python.link import Link, LinkClosed
@@ -51,6 +50,10 @@ class Key:
         path = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{zip_path}:{path}" if path else str(zip_path)
         return environment
+
+
+class HasThreads(Exception):
+    """What was imported has started threads, so that no warm template can be."""
 
 
 class Template:
@@ -101,7 +104,7 @@ class Template:
             if template._ready not in done:
                 os.set_blocking(stderr[0], False)
                 said = os.read(stderr[0], 65536) if template.link.closed.done() else b"it did not answer"
-                await template.close()
+                template.close()
                 raise InternalError(
                     f"no template from {probed.interpreter.path}",
                     history=said.decode(errors="replace").splitlines(),
@@ -111,7 +114,7 @@ class Template:
                 os.close(fd)
         return template
 
-    async def order(self, op: str, order: Order, standard: tuple[int, int, int], birth: Birth) -> None:
+    async def order(self, op: str, order: Order, birth: Birth, standard: tuple[int, int, int]) -> None:
         """Orders a host; its birth is told to `birth`. Raises HostDied when the template is gone."""
         try:
             await self.link.send({"op": op, "order": order.to_message()}, (birth.theirs, *standard))
@@ -120,15 +123,60 @@ class Template:
         finally:
             birth.handed_over()
 
-    async def close(self) -> None:
-        """Ends the template (its hosts stay)."""
+    async def warm(self, order: Order) -> Template:
+        """A template forked from this one that has imported a baseline's modules and found it.
+
+        Raises:
+            HasThreads: the modules start threads, which a fork would lose.
+            SojournError: the world is not the same here, or ours.
+        """
+        ours, theirs = socket.socketpair()
+        template = Template(ours)
+        await self._ordered_child("warm", order, theirs)
+        await asyncio.wait((template._ready, template.link.closed), return_when=asyncio.FIRST_COMPLETED)
+        if not template._ready.done():
+            raise HostDied("a warm template ended while it was made")
+        template.pid = template._ready.result()
+        return template
+
+    async def baseline(self, order: Order) -> None:
+        """Has a child of this template write the baseline of the order's modules to the order's file."""
+        ours, theirs = socket.socketpair()
+        child = Template(ours)
+        await self._ordered_child("baseline", order, theirs)
+        await asyncio.wait((child._ready, child.link.closed), return_when=asyncio.FIRST_COMPLETED)
+        child.close()
+        if not child._ready.done():
+            raise HostDied("the maker of a baseline ended")
+        child._ready.result()
+
+    async def _ordered_child(self, op: str, order: Order, theirs: socket.socket) -> None:
+        with theirs:
+            try:
+                await self.link.send({"op": op, "order": order.to_message()}, (theirs.fileno(),))
+            except LinkClosed:
+                raise HostDied("the template ended") from None
+
+    def close(self) -> None:
+        """Ends the template (its hosts stay). A warm one ends when its channel does."""
         self.link.close()
         if self._pidfd >= 0:
             os.kill(self.pid, signal.SIGKILL)
 
     def _heard(self, message: dict[str, Any]) -> None:
-        if message.get("event") == "ready" and not self._ready.done():
-            self._ready.set_result(message["pid"])
+        if self._ready.done():
+            return
+        match message.get("event"):
+            case "ready":
+                self._ready.set_result(message["pid"])
+            case "made":
+                self._ready.set_result(0)
+            case "threads":
+                self._ready.set_exception(HasThreads())
+            case "failed":
+                self._ready.set_exception(from_wire(message["error"]))
+            case _:
+                pass
 
     def _ended(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -157,7 +205,3 @@ def _below(fd: int) -> int:
     moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CONTROL_FD + 1)
     os.close(fd)
     return moved
-
-
-Said = Callable[[str], None]
-__all__ = ["Birth", "Key", "Template", "channel"]

@@ -1,0 +1,106 @@
+"""The OS process that carries a program, as the node holds it: its streams, its channel, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from sojourn.errors import HostDied
+from sojourn.machines.base import Exit
+from sojourn.machines.python.link import Link
+from sojourn.machines.python.messages import Order
+from sojourn.machines.python.templates import Birth, Template
+from sojourn.resources.log import ERR, OUT, Log
+from sojourn.resources.streams import InputFeed, OutputDrain
+
+BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program uses
+
+
+class Carrier:
+    """Guarantee: the process is a child of this one and is reaped here, once; signals reach it or nobody."""
+
+    def __init__(self, log: Log, said: Callable[[str], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.feed = InputFeed()
+        out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        self._theirs = (self.feed.reading, out[1], err[1])
+        self.drains = (OutputDrain(out[0], log, OUT, said), OutputDrain(err[0], log, ERR, said))
+        self._birth = Birth()
+        self.link = Link(self._birth.socket, self._heard)
+        self.pid = 0
+        self._pidfd = -1
+        self._born: asyncio.Future[int] = self._loop.create_future()
+        self.running: asyncio.Future[int] = self._loop.create_future()
+        self.ended: asyncio.Future[Exit] = self._loop.create_future()
+
+    @classmethod
+    async def begin(
+        cls, template: Template, op: str, order: Order, log: Log, said: Callable[[str], None]
+    ) -> Carrier:
+        """Orders a host and waits for its birth. Raises HostDied."""
+        carrier = cls(log, said)
+        try:
+            await template.order(op, order, carrier._birth, carrier._theirs)
+        finally:
+            for fd in carrier._theirs[1:]:
+                os.close(fd)
+        waiting = (carrier._born, carrier.link.closed)
+        await asyncio.wait(waiting, timeout=BORN_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        if not carrier._born.done():
+            carrier.link.close()
+            carrier._close_streams()
+            raise HostDied(
+                "the host process was not born", history=log.content(ERR).decode().splitlines()[-20:]
+            )
+        carrier.pid = carrier._born.result()
+        carrier._pidfd = os.pidfd_open(carrier.pid)
+        carrier._loop.add_reader(carrier._pidfd, carrier._reap)
+        return carrier
+
+    def signal(self, number: int) -> None:
+        """Sends a signal; nothing happens when the process has ended."""
+        if self._pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self._pidfd, number)
+            except ProcessLookupError:  # it has, and we are about to hear of it
+                pass
+
+    async def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        await asyncio.shield(self.ended)
+
+    def stopped(self) -> bool:
+        """Whether the process has stopped since this was last asked."""
+        if self._pidfd < 0:
+            return False
+        return os.waitid(os.P_PIDFD, self._pidfd, os.WSTOPPED | os.WNOHANG) is not None
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        match message.get("event"):
+            case "born" if not self._born.done():
+                self._born.set_result(message["pid"])
+            case "running" if not self.running.done():
+                self.running.set_result(message["at"])
+            case _:
+                pass
+
+    def _reap(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        _, status = os.waitpid(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self.link.close()
+        self._close_streams()
+        if not self.ended.done():
+            self.ended.set_result(
+                Exit(code=code, signal=None) if code >= 0 else Exit(code=None, signal=-code)
+            )
+
+    def _close_streams(self) -> None:
+        for drain in self.drains:
+            drain.close()
+        self.feed.close()

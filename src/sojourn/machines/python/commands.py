@@ -1,0 +1,376 @@
+"""What a host does for the node while its program runs: survey, match, freeze, go on.
+
+Theory. The node sends a command over the control channel, and SIGURG with it, and sends the signal again about every
+20 ms until it has an answer; the interpreter runs `Commands._signalled` between two instructions of the main thread, or
+out of a blocking system call. There is no thread, no timer and no descriptor to watch in the program.
+
+A freeze arms a safe point and returns. At the safe point everything happens in one go: capture, write out, dump,
+answer, SIGSTOP. What comes back from the stop without the node's `proceed` (a SIGCONT from somebody else) stops again.
+
+Signals are blocked while we are at work, so that no handler of the program runs among our frames or between its capture
+and its end. Those that come meanwhile are pending in the stopped process, where the node finds them. When a handler
+that runs as they are let in raises, the exception is kept until the next signal of ours and raised from there: an
+exception that leaves an opcode event would be lost.
+
+Guarantees. Without the answer "frozen" the program goes on unharmed. After it no instruction of the program runs before
+`proceed`. A freeze whose `cancel` is already there is not begun. In a process that the program forks nothing of this
+remains.
+"""
+# pyright: basic
+# (_signal has no stubs; frames and files are Any)
+
+from __future__ import annotations
+
+import _signal
+import _thread
+import gc
+import io
+import os
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from sojourn._util import descriptors
+from sojourn._util.channel import Channel
+from sojourn.errors import InternalError, Pinned, SojournError, Unmovable
+from sojourn.frames import api
+from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
+from sojourn.frames.heap.library import Library
+from sojourn.frames.record import Stack
+from sojourn.frames.safepoint import SafePoint
+from sojourn.resources import files, standard
+
+SIGNAL = _signal.SIGURG
+TRIES = 8  # an object that cannot travel is most often a temporary: half a second, waiting longer each time
+_ALL = _signal.valid_signals()
+
+
+class Commands:
+    """Stands in the signal handler. `base` is the frame under the program's outermost one, None if there is none."""
+
+    def __init__(self, channel: Channel, streams: files.Streams) -> None:
+        self._channel = channel
+        self._streams = streams
+        self._pid = os.getpid()
+        self._safepoint = SafePoint()
+        self._busy = False
+        self._freeze: _Freeze | None = None
+        self._thrown: BaseException | None = None
+        self._holders: dict[int, str] = {}
+        self._match: Any = None
+        self._digest = ""  # of the baseline that is matched, as the node names it
+        self._mask: Any = None  # the program's signal mask while we are at work
+        self.bottom: Any = None  # the code object of our own outermost frame, in a thawed process
+
+    def listen(self) -> None:
+        """From here on the node is heard."""
+        _signal.signal(SIGNAL, self._signalled)
+        os.register_at_fork(after_in_child=self._forked)
+
+    def adopt(self, match: Any, digest: str) -> None:
+        """The world of this process has been matched before its program came."""
+        self._match = match
+        self._digest = digest
+
+    def _forked(self) -> None:
+        self._channel.close()
+        if _signal.getsignal(SIGNAL) == self._signalled:
+            _signal.signal(SIGNAL, _signal.SIG_DFL)
+
+    # ---- the handler -------------------------------------------------------------------------------------------------
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if self._busy or os.getpid() != self._pid or frame is None:
+            return
+        if (thrown := self._thrown) is not None:
+            self._thrown = None
+            raise thrown
+        self._busy = True
+        try:
+            if self._shut():
+                try:
+                    self._heard(frame)
+                finally:
+                    self._open()
+        finally:
+            self._busy = False
+
+    def _heard(self, frame: FrameType) -> None:
+        messages = self._channel.ready()
+        if self._channel.closed:  # the node is gone, and we go with it
+            os.kill(self._pid, _signal.SIGKILL)
+        cancelled = {message["freeze"] for message, _ in messages if message["op"] == "cancel"}
+        if not messages and self._freeze is not None:
+            self._safepoint.retap(frame)
+            self._settle()
+        for message, fds in messages:
+            fds = [descriptors.raised(fd) for fd in fds]
+            if message["op"] == "freeze":
+                if message["id"] in cancelled:
+                    os.close(fds[0])
+                    self._answer(message["id"], error=Pinned("the request came too late"))
+                else:
+                    self._begin(_Freeze(message["id"], fds[0]), frame)
+            elif message["op"] == "cancel":
+                self._cancel(message["freeze"], frame)
+            else:
+                try:
+                    done = getattr(self, f"_do_{message['op']}")(message, frame)
+                except SojournError as error:
+                    self._answer(message["id"], error=error)
+                except Exception as error:
+                    self._answer(message["id"], error=as_internal(error))
+                else:
+                    self._answer(message["id"], done)
+
+    def _answer(self, number: int, ok: Any = None, *, error: SojournError | None = None) -> None:
+        try:
+            self._channel.send(
+                {"answer": number, "ok": ok}
+                if error is None
+                else {"answer": number, "error": error.to_wire()}
+            )
+        except OSError:  # the node is gone; its death signal is on its way
+            pass
+
+    # ---- what the program needs elsewhere ----------------------------------------------------------------------------
+
+    def _do_survey(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
+        stack = self._stack_for_names(frame)
+        library = Library()
+        entries, reasons = files.capture(self._streams, lambda fd: self._holder(fd, stack, library))
+        self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
+        return {
+            "descriptors": entries,
+            "reasons": reasons + self._company(),
+            "modules": api.library_modules(),
+            "matched": self._digest,
+            "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
+            "path": list(map(str, sys.path)),
+            "pages": int(open("/proc/self/statm").read().split()[1]),
+        }
+
+    def _do_match(self, message: dict[str, Any], frame: FrameType) -> None:
+        self._match = api.match(message["baseline"])
+        self._digest = message["digest"]
+
+    def _stack_for_names(self, frame: FrameType) -> Stack | None:
+        try:
+            return capture_stack(frame, base=self._base(frame), mode="reexecute")
+        except Pin:
+            return None  # only names are wanted, and there are others
+
+    def _holder(self, fd: int, stack: Stack | None, library: Library) -> str:
+        for thing in gc.get_objects():
+            if isinstance(thing, io.FileIO) or type(thing).__name__ in ("socket", "SSLSocket"):
+                try:
+                    if thing.fileno() != fd:
+                        continue
+                except (OSError, ValueError):
+                    continue
+                return find_path(thing, [*frame_roots(stack), *module_roots(library)]) or ""
+        return ""
+
+    def _company(self) -> list[str]:
+        """Other threads and child processes, which do not travel."""
+        reasons: list[str] = []
+        others = [frame for ident, frame in sys._current_frames().items() if ident != _thread.get_ident()]
+        for frame in others:
+            code = frame.f_code
+            where = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}()"
+            reasons.append(
+                f"a second thread is running ({where}): only main-thread programs move yet. Join it first"
+            )
+        with open(f"/proc/self/task/{self._pid}/children") as file:
+            for child in file.read().split():
+                reasons.append(
+                    f"process {child} is a child of the program and stays here. Wait for its end first"
+                )
+        return reasons
+
+    # ---- freezing ----------------------------------------------------------------------------------------------------
+
+    def _base(self, frame: FrameType) -> FrameType | None:
+        """The innermost frame that is not the program's: our trampoline, or the library's `-m`."""
+        outer: FrameType | None = frame
+        below: FrameType | None = None
+        while outer is not None:
+            if outer.f_code is self.bottom or _runs_module(outer):
+                below = outer
+                break
+            outer = outer.f_back
+        return below
+
+    def _begin(self, freeze: _Freeze, frame: FrameType) -> None:
+        self._give_up()
+        self._freeze = freeze
+        try:
+            self._safepoint.request(self._attempt, frame)
+        except Pin as pin:
+            self._end(error=_pinned(pin.describe()))
+            return
+        self._settle()
+
+    def _settle(self) -> None:
+        """What the safe point caught of our own mistakes is an answer too."""
+        failure = self._safepoint.failure
+        if self._freeze is not None and failure is not None:
+            self._end(error=failure if isinstance(failure, SojournError) else as_internal(failure))
+
+    def _cancel(self, number: int, frame: FrameType) -> None:
+        freeze = self._freeze
+        if freeze is None or freeze.number != number:
+            return
+        if freeze.refused is not None:
+            self._end(error=freeze.refused)
+        else:
+            code = frame.f_code
+            where = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}: no safe point was reached"
+            self._end(error=_pinned(self._safepoint.pinned() or where))
+
+    def _give_up(self) -> None:
+        self._safepoint.cancel()
+        if self._freeze is not None:
+            os.close(self._freeze.fd)
+            self._freeze = None
+
+    def _end(self, *, error: SojournError) -> None:
+        assert self._freeze is not None
+        number = self._freeze.number
+        self._give_up()
+        self._answer(number, error=error)
+
+    def _attempt(self, frame: FrameType, mode: Any) -> bool:
+        """The safe point's callback. True: done (frozen and continued, or refused for good)."""
+        freeze = self._freeze
+        assert freeze is not None
+        stopped_at = time.monotonic_ns()
+        if stopped_at < freeze.not_before:
+            return False
+        within = self._busy  # called out of our handler: a blocking call was interrupted
+        self._busy = True
+        try:
+            if not within and not self._shut():
+                return False  # a handler of the program has raised, and that comes first
+            # Not inside an `except`: what is being handled would be taken for the program's.
+            stack = capture_stack(frame, base=self._base(frame), mode=mode, waited=self._safepoint.waited)
+            done = self._write(freeze, stack)
+            if done is None:
+                return self._refused(freeze)
+            self._freeze = None
+            done |= {"stopped_at": stopped_at, "frames": len(stack.records)}
+            del stack
+            self._answer(freeze.number, done)
+            self._stop()
+            os.close(freeze.fd)
+            return True
+        finally:
+            if not within:
+                self._open()
+                self._busy = False
+
+    def _write(self, freeze: _Freeze, stack: Stack) -> dict[str, Any] | None:
+        """Writes the image; None when something cannot travel now."""
+        entries, reasons = files.capture(self._streams, lambda fd: self._holders.get(fd, ""))
+        reasons += self._company()
+        if reasons:
+            freeze.refused = Unmovable("the program holds what cannot travel", reasons=reasons)
+            return None
+        standard.flush()
+        carried = {
+            "descriptors": entries,
+            "streams": standard.settings(),
+            "mask": sorted(map(int, self._mask or ())),
+            "argv": sys.orig_argv,
+        }
+        try:
+            size = api.freeze_to(freeze.fd, stack, match=self._match, carried=carried)
+        except Unmovable as refused:
+            freeze.refused = refused
+            return None
+        freeze.frozen = True
+        return {"size": size, "input": standard.take_input().decode("latin-1")}
+
+    def _refused(self, freeze: _Freeze) -> bool:
+        freeze.tries += 1
+        if freeze.tries < TRIES:
+            freeze.not_before = time.monotonic_ns() + (1_000_000 << freeze.tries)
+            return False
+        assert freeze.refused is not None
+        self._end(error=freeze.refused)
+        return True
+
+    def _stop(self) -> None:
+        """Stands still until the node says `proceed`."""
+        while True:
+            os.kill(self._pid, _signal.SIGSTOP)
+            for message, fds in self._channel.ready():
+                for fd in fds:
+                    os.close(fd)
+                if message["op"] == "proceed":
+                    self._answer(message["id"])
+                    return
+
+    def _shut(self) -> bool:
+        """Blocks all signals. False, and they stay open, if the handler of one that came before has raised."""
+        try:
+            self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL)
+        except BaseException as error:  # of the program, to be raised by the handler of our next signal
+            self._open()
+            self._thrown = error
+            return False
+        return True
+
+    def _open(self) -> None:
+        if (mask := self._mask) is not None:
+            self._mask = None
+            try:
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            except BaseException as error:
+                self._thrown = error
+
+
+class _Freeze:
+    """One request to freeze."""
+
+    def __init__(self, number: int, fd: int) -> None:
+        self.number = number
+        self.fd = fd
+        self.frozen = False
+        self.refused: SojournError | None = None
+        self.tries = 0
+        self.not_before = 0
+
+
+def _runs_module(frame: FrameType) -> bool:
+    """Whether this is the library's frame under a program that was started with -m."""
+    code, outer = frame.f_code, frame.f_back
+    return (
+        code.co_name == "_run_code"
+        and code.co_filename == "<frozen runpy>"
+        and outer is not None
+        and outer.f_code.co_name == "_run_module_as_main"
+        and outer.f_back is None
+    )
+
+
+def _pinned(where: str) -> Pinned:
+    return Pinned(
+        f"held by a call that cannot be frozen: {where}",
+        reasons=[where],
+        advice="try again when it has returned, or give it a longer deadline",
+    )
+
+
+def as_internal(error: BaseException) -> InternalError:
+    """Our own mistake, with where it was made."""
+    trace, lines = error.__traceback__, [f"{type(error).__name__}: {error}"]
+    while trace is not None:
+        lines.append(
+            f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno} in {trace.tb_frame.f_code.co_qualname}"
+        )
+        trace = trace.tb_next
+    return InternalError(lines[0], history=lines[1:])

@@ -1,0 +1,58 @@
+"""Which distributions a program uses, and whether another environment has them.
+
+A module belongs to the distribution whose RECORD lists it. What is read of an environment is kept for as long as its
+site-packages folders have not changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+
+class Environment:
+    """The distributions that are found on a list of folders."""
+
+    _known: dict[tuple[tuple[str, int], ...], Environment] = {}
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self.versions: dict[str, str] = {}
+        self.owners: dict[str, str] = {}  # the first part of a module's file below its folder -> distribution
+        for found in metadata.distributions(path=list(folders)):
+            name = found.metadata["Name"]
+            if name and name not in self.versions:  # the first folder wins, as for imports
+                self.versions[name] = found.version
+                for file in found.files or ():
+                    self.owners.setdefault(file.parts[0], name)
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> Environment:
+        """The environment of these entries of sys.path (site-packages and their like among them)."""
+        folders = [path for path in paths if path.rstrip("/").endswith(("site-packages", "dist-packages"))]
+        mark = tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders if os.path.isdir(folder))
+        if mark not in cls._known:
+            cls._known[mark] = cls(folder for folder, _ in mark)
+        return cls._known[mark]
+
+    def used(self, files: Iterable[str | None], paths: Iterable[str]) -> dict[str, str]:
+        """The distributions, with versions, that these modules' files belong to."""
+        found: dict[str, str] = {}
+        folders = [path.rstrip("/") + "/" for path in paths if path]
+        for file in files:
+            for folder in folders:
+                if file is not None and file.startswith(folder):
+                    owner = self.owners.get(file[len(folder) :].partition("/")[0])
+                    if owner is not None:
+                        found[owner] = self.versions[owner]
+        return found
+
+    def lacks(self, wanted: Mapping[str, str], where: str) -> list[str]:
+        """Every wanted distribution that is missing or of another version here."""
+        reasons: list[str] = []
+        for name, version in sorted(wanted.items()):
+            here = self.versions.get(name)
+            if here != version:
+                what = f"{where} has {here}" if here else f"{where} does not have it"
+                reasons.append(f"the program uses {name} {version}; {what}")
+        return reasons

@@ -1,0 +1,53 @@
+"""What /proc says of a host process that does not answer, or has stopped."""
+
+from __future__ import annotations
+
+import platform
+import signal
+
+_NOT_CARRIED = {signal.SIGURG, signal.SIGCHLD, signal.SIGCONT, signal.SIGSTOP, signal.SIGKILL}
+
+# The system calls in which programs wait, by number (x86-64, arm64); others are named by their number.
+_CALLS = {
+    "x86_64": {
+        0: "read", 1: "write", 7: "poll", 23: "select", 34: "pause", 35: "nanosleep", 42: "connect", 43: "accept",
+        45: "recvfrom", 47: "recvmsg", 61: "wait4", 128: "rt_sigtimedwait", 130: "rt_sigsuspend", 202: "futex",
+        230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 270: "pselect6", 271: "ppoll", 281: "epoll_pwait",
+        288: "accept4",
+    },
+    "aarch64": {
+        22: "epoll_pwait", 63: "read", 64: "write", 72: "pselect6", 73: "ppoll", 95: "waitid", 98: "futex",
+        101: "nanosleep", 115: "clock_nanosleep", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 202: "accept",
+        203: "connect", 207: "recvfrom", 212: "recvmsg", 242: "accept4", 260: "wait4",
+    },
+}  # fmt: skip
+
+
+def pending_signals(pid: int) -> list[int]:
+    """Signals that have been sent to a stopped process and not been handled."""
+    waiting = 0
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith(("SigPnd:", "ShdPnd:")):
+                waiting |= int(line.split()[1], 16)
+    return [n for n in range(1, 65) if waiting >> (n - 1) & 1 and n not in _NOT_CARRIED]
+
+
+def blocked_in(pid: int) -> str:
+    """Where a process is that does not answer, in words."""
+    try:
+        with open(f"/proc/{pid}/syscall") as file:
+            call = file.read().split()
+        with open(f"/proc/{pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return f"process {pid} cannot be looked at"
+    if state in "Tt":
+        return f"process {pid} has been stopped by a signal"
+    if not call or call[0] == "running":
+        return f"process {pid} computes in native code"
+    number = int(call[0])
+    if number < 0:
+        return f"process {pid} is blocked in the kernel"
+    name = _CALLS.get(platform.machine(), {}).get(number, f"number {number}")
+    return f"process {pid} is blocked in the system call {name}"
