@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 from sojourn.names.registry import Change, Known, NodeEntry, Record, Snapshot, Synced
 
-Listener = Callable[[str, str, Record | NodeEntry | None], None]
+Value = Record | NodeEntry | None
+Listener = Callable[[str, str, Value, Value], None]
 
 
 class Directory:
@@ -28,7 +29,7 @@ class Directory:
         self.synced = asyncio.Event()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener(kind, name, value)` on every change; the result stops it."""
+        """Call `listener(kind, name, old, new)` on every change; the result stops it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -89,8 +90,11 @@ class Directory:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition()` holds; it is looked at after every change."""
         while not condition():
-            changed = self._changed
-            await changed.wait()
+            await self.changed()
+
+    async def changed(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
 
     def _set(self, key: tuple[str, str], revision: int, value: Record | NodeEntry | None) -> None:
         known, old = self._keys.get(key, (0, None))
@@ -102,7 +106,7 @@ class Directory:
         if isinstance(value, Record):
             self._names[value.id] = value.name
         for listener in list(self._listeners):
-            listener(*key, value)
+            listener(*key, old, value)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -31,14 +31,13 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Propose(_Message, kw_only=True, frozen=True):
-    """The offer. `offer` is a `machines.base.Offer`, which this floor does not know."""
+    """The offer. `offer` is a `machines.base.Offer` and `record` a `names.registry.Record`, which this
+    floor does not know.
+    """
 
     version: int = VERSION
-    move: str
-    name: str
-    id: str
-    source: str  # node
-    revision: int  # of the record's mark
+    record: msgspec.Raw  # as marked: it names process, owner and this move
+    revision: int  # of the mark
     log: dict[int, int]  # epoch -> bytes, as of now
     offer: msgspec.Raw
     patience: float  # seconds until the source gives up
@@ -91,7 +90,7 @@ class Ready(_Message, kw_only=True, frozen=True):
 
 
 class Go(_Message, kw_only=True, frozen=True):
-    pass
+    revision: int  # of the commit
 
 
 class Abort(_Message, kw_only=True, frozen=True):

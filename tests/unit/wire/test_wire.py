@@ -14,15 +14,7 @@ from sojourn.wire.handshake import CONTROL, MOVE, Caller, Listener
 
 SAMPLES: list[peer.Message] = [
     peer.Propose(
-        epoch=2,
-        move="m",
-        name="n",
-        id="i",
-        source="n1",
-        revision=7,
-        log={1: 5},
-        offer=msgspec.Raw(b"\x80"),
-        patience=1.0,
+        epoch=2, record=msgspec.Raw(b"\x80"), revision=7, log={1: 5}, offer=msgspec.Raw(b"\x80"), patience=1.0
     ),
     peer.Fetch(epoch=2, digest="d"),
     peer.Blob(epoch=2, digest="d", size=5),
@@ -33,7 +25,7 @@ SAMPLES: list[peer.Message] = [
     peer.Piece(epoch=2, segment=1, offset=0, data=b"x"),
     peer.Image(epoch=2, size=10, log={1: 2}),
     peer.Ready(epoch=2),
-    peer.Go(epoch=2),
+    peer.Go(epoch=2, revision=8),
     peer.Abort(epoch=2, why="because"),
     peer.Running(epoch=2, first_at=1, boot="b"),
     peer.Returned(epoch=2),

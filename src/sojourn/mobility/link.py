@@ -1,0 +1,103 @@
+"""The connection of one move: messages, and between them the bytes of images and blobs.
+
+One side reads and writes a plain socket here rather than a protocol: after an `Image` message the bytes
+belong to `image.stream`, which receives them straight into memory that was reserved for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from sojourn.errors import ProtocolError, TransferCut
+from sojourn.image import stream
+from sojourn.wire import peer
+from sojourn.wire.framing import HEADER, length
+
+SENDING = 10.0  # seconds that a message may take to be sent
+
+
+class Link:
+    """One side of a move's connection. One reader and one writer at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._ahead = b""  # read from the socket, not yet used
+        self._loop = asyncio.get_running_loop()
+        self._writing = asyncio.Lock()
+        self.sent = 0  # bytes
+
+    async def send(self, message: peer.Message) -> None:
+        """Send one message. Raises TransferCut."""
+        await self._send(peer.encode(message))
+
+    async def send_bytes(self, message: peer.Image | peer.Blob, fd: int) -> None:
+        """Send a message and the bytes that it announces. Raises TransferCut."""
+        async with self._writing:
+            await self._send_all(peer.encode(message))
+            await stream.send(self._sock, fd, message.size)
+            self.sent += stream.length_on_wire(message.size)
+
+    async def receive(self) -> peer.Message:
+        """The next message. Raises TransferCut, ProtocolError."""
+        size = length(await self._exactly(HEADER.size), cap=peer.CAP)
+        return peer.decode(await self._exactly(size))
+
+    async def receive_bytes(self, fd: int, size: int) -> None:
+        """The bytes that a message announced, checked. Raises TransferCut, BadImage."""
+        mine = stream.length_on_wire(size)
+        early, self._ahead = self._ahead[:mine], self._ahead[mine:]
+        await stream.receive(self._sock, fd, size, early)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being sent."""
+        return self._writing.locked()
+
+    def cut(self) -> None:
+        """End the connection for both sides, at once."""
+        stream.cut(self._sock)
+
+    def close(self) -> None:
+        self.cut()
+        self._sock.close()
+
+    async def _send(self, data: bytes) -> None:
+        async with self._writing:
+            await self._send_all(data)
+
+    async def _send_all(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(SENDING):
+                await self._loop.sock_sendall(self._sock, data)
+        except (OSError, TimeoutError, ValueError) as why:  # ValueError: closed here
+            raise TransferCut(f"the connection ended: {why or type(why).__name__}") from why
+        self.sent += len(data)
+
+    async def _exactly(self, count: int) -> bytes:
+        while len(self._ahead) < count:
+            try:
+                more = await self._loop.sock_recv(self._sock, max(65536, count - len(self._ahead)))
+            except (OSError, ValueError) as why:
+                raise TransferCut(f"the connection ended: {why}") from why
+            if not more:
+                raise TransferCut("the other side closed the connection")
+            self._ahead += more
+        data, self._ahead = self._ahead[:count], self._ahead[count:]
+        return data
+
+
+def check_epoch(message: peer.Message, epoch: int) -> None:
+    """Refuse a message of another attempt. Raises ProtocolError."""
+    if message.epoch != epoch:
+        raise ProtocolError(f"{type(message).__name__} carries epoch {message.epoch}, not {epoch}")
+
+
+def boot_id() -> str:
+    """Names the running kernel: where it is the same, monotonic clocks can be compared."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return os.uname().nodename

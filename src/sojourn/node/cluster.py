@@ -1,0 +1,285 @@
+"""Starting and ending an embedded cluster: NATS and some nodes on this machine.
+
+`up` is one process that imports everything once, begins to start NATS, and forks one daemon per node; so
+the price of the imports is paid once, and the nodes share their pages. The daemons detach (a session of
+their own, standard streams to `node.log`) and tell through a pipe that they are ready; then `cluster.json`
+is written and `up` returns.
+
+Forking is safe here because nothing has started a thread or an event loop yet. `down` asks each node to end
+its processes and itself, then ends NATS, then whoever did not listen, by pid. Logs stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import importlib
+import json
+import logging
+import os
+import secrets
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import uvloop
+
+from sojourn.errors import InternalError, SojournError, Unavailable, UsageError, from_wire
+from sojourn.machines.base import Machine
+from sojourn.names import server as servers
+from sojourn.names.nats_kv import NatsRegistry
+from sojourn.names.server import Server
+from sojourn.node import config
+from sojourn.node.config import Cluster, NodePlace, Options
+from sojourn.node.daemon import Node
+
+READY = 20.0  # seconds for all nodes to be ready
+ENDING = 6.0  # seconds for nodes to end when asked
+
+
+def up(home: Path, names: list[str], *, options: Options, nats: Server | None = None) -> Cluster:
+    """Start a cluster in `home` with these nodes; returns when all are ready.
+
+    Raises:
+        UsageError: one runs there already.
+        Unavailable: NATS or a node did not start; nothing is left running.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+    with _locked(home):
+        old = config.read(home)
+        if old is not None and any(_is_ours(place.pid, home) for place in old.nodes):
+            raise UsageError(f"a cluster runs at {home} already", advice="`sojourn down` ends it")
+        for name in names:
+            config.socket_path(home, name)
+        launch = servers.start(home / "nats") if nats is None else None
+        started: dict[int, int] = {}  # pid -> its end of the pipe
+        try:
+            secret = home / "secret"
+            config.private(secret, secrets.token_bytes(32))
+            cluster = Cluster(
+                cluster=secrets.token_hex(6),
+                nats=nats or Server(url=""),
+                seed=secrets.randbelow(2**32 - 1) + 1,
+                secret=str(secret),
+                options=options,
+            )
+            _warm()
+            server = launch.wait() if launch is not None else cluster.nats
+            cluster = msgspec.structs.replace(cluster, nats=server)
+            for name in names:
+                pid, told = _fork(home, name, cluster)
+                started[pid] = told
+            places = _ready(started)
+            cluster = msgspec.structs.replace(cluster, nodes=[places[pid] for pid in started])
+            config.write(home, cluster)
+            return cluster
+        except BaseException:
+            for pid in started:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if launch is not None:
+                launch.abandon()
+            raise
+
+
+def down(home: Path) -> dict[str, Any]:
+    """End the cluster of that folder. Raises UsageError when there is none."""
+    with _locked(home):
+        cluster = config.read(home)
+        if cluster is None:
+            raise UsageError(f"no cluster runs at {home}")
+        pids = [place.pid for place in cluster.nodes if _is_ours(place.pid, home)]
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+        killed = _wait_or_kill(pids, ENDING)
+        nats = cluster.nats.pid
+        if nats is not None and _is_nats(nats, home):
+            os.kill(nats, signal.SIGCONT)  # a stopped one would not hear the other
+            os.kill(nats, signal.SIGTERM)
+            killed += _wait_or_kill([nats], 2.0)
+        config.cluster_file(home).unlink()
+        return {"home": str(home), "nodes": [place.name for place in cluster.nodes], "killed": killed}
+
+
+# -- one daemon
+# --------------------------------------------------------------------------------------------------
+
+
+def _fork(home: Path, name: str, cluster: Cluster) -> tuple[int, int]:
+    """One daemon; its pid and the pipe through which it says that it is ready."""
+    folder = config.node_folder(home, name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    hear, tell = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(tell)
+        return pid, hear
+    status = 1
+    try:
+        os.close(hear)
+        _detach(folder)
+        status = uvloop.run(serve(home, name, cluster, lambda place: _tell(tell, place)))
+    except SojournError as why:
+        _tell(tell, {"error": why.to_wire()})
+    except BaseException as why:
+        traceback.print_exc()
+        _tell(tell, {"error": InternalError(f"{type(why).__name__}: {why}").to_wire()})
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _detach(folder: Path) -> None:
+    """A session of our own, no terminal, standard streams to the node's log file."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(folder / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(null)
+    os.close(output)
+
+
+async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], None]) -> int:
+    """Be one node until it is asked to end; `ready` is told its place."""
+    _log_to_stderr(name)
+    folder = config.node_folder(home, name)
+    registry = await NatsRegistry.connect(cluster.nats, cluster.cluster, name=f"sojourn-{name}")
+    node = Node(
+        name,
+        home,
+        secret=Path(cluster.secret).read_bytes(),
+        registry=registry,
+        machines=_machines(folder, cluster.seed),
+        options=cluster.options,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.ending.set)
+    await node.start()
+    ready(NodePlace(name=name, pid=os.getpid(), socket=str(node.socket), address=node.address))
+    await node.ending.wait()
+    await node.close()
+    return 0
+
+
+def _machines(folder: Path, seed: int) -> dict[str, Machine]:
+    """The machines of this node, each in a folder of its own."""
+    kind: Any = importlib.import_module("sojourn.machines.python.driver").PythonMachine
+    return {"python": kind(folder / "python", seed=seed)}
+
+
+def _warm() -> None:
+    """Load what the daemons need, once for all of them."""
+    importlib.import_module("sojourn.machines.python.driver")
+    gc.collect()
+    gc.freeze()
+
+
+class _Lines(logging.Formatter):
+    """One line per record, as `key=value` where it helps: time, level, node, room, text."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__()
+        self._node = node
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        text = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()} node={self._node} {record.name.removeprefix('sojourn.')}: "
+        text += record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text
+
+
+def _log_to_stderr(name: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines(name))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(os.environ.get("SOJOURN_LOG", "INFO").upper())
+    logging.getLogger("nats").setLevel(logging.ERROR)
+
+
+# -- the starter's side
+# ------------------------------------------------------------------------------------------
+
+
+def _tell(pipe: int, what: Any) -> None:
+    with contextlib.suppress(OSError):  # the starter is gone
+        os.write(pipe, msgspec.json.encode(what) + b"\n")
+        os.close(pipe)
+
+
+def _ready(started: dict[int, int]) -> dict[int, NodePlace]:
+    """Wait for every daemon's word. Raises what a daemon raised, or Unavailable."""
+    until = time.monotonic() + READY
+    places: dict[int, NodePlace] = {}
+    for pid, pipe in started.items():
+        if not select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise Unavailable(f"a node was not ready within {READY:.0f} s")
+        data = os.read(pipe, 65536)
+        os.close(pipe)
+        if not data:
+            raise Unavailable("a node ended while it was starting; its node.log says why")
+        said = json.loads(data)
+        if "error" in said:
+            raise from_wire(said["error"])
+        places[pid] = msgspec.convert(said, NodePlace)
+    return places
+
+
+class _locked(contextlib.AbstractContextManager[None]):
+    """Only one `up` or `down` works on a folder at a time."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def __enter__(self) -> None:
+        if not self._home.is_dir():
+            raise UsageError(f"there is no cluster folder {self._home}")
+        self._fd = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def _is_ours(pid: int, home: Path) -> bool:
+    """Whether that pid still is a node of this folder, and not somebody else by now."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            Path(file.path).is_relative_to(home / "nodes") for file in process.open_files()
+        )
+    except psutil.Error:
+        return False
+
+
+def _is_nats(pid: int, home: Path) -> bool:
+    try:
+        return str(home / "nats" / "nats.conf") in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def _wait_or_kill(pids: list[int], seconds: float) -> list[int]:
+    """Wait for the end of these processes; those that outlast the time are killed, and returned."""
+    waiting = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    _, late = psutil.wait_procs(waiting, timeout=seconds)
+    for process in late:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(late, timeout=2.0)
+    return [process.pid for process in late]

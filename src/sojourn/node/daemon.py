@@ -1,0 +1,363 @@
+"""One node: what it holds, and how its rooms are wired together.
+
+A node stands on four tasks for as long as it lives: the watch that feeds its directory, the keeper of its
+lease, the settler of dead nodes' processes, and one attendant per process. Everything else happens on
+request: over the control socket, over control connections of other nodes, or over the connection of a move
+that comes in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, Refused, SojournError, Unavailable
+from sojourn.machines.base import Machine, Offer
+from sojourn.mobility.link import Link, boot_id
+from sojourn.mobility.points import Points
+from sojourn.mobility.target import Landing, TargetMove
+from sojourn.model.lease import Terms
+from sojourn.model.move import Target
+from sojourn.model.process import State
+from sojourn.names.directory import Directory, Value
+from sojourn.names.registry import Known, NodeEntry, Record, Registry
+from sojourn.node import config
+from sojourn.node.operations import Operations
+from sojourn.node.peers import Peers
+from sojourn.node.processes import Process
+from sojourn.node.talk import Session
+from sojourn.node.tenure import Keeper
+from sojourn.resources.log import Log
+from sojourn.wire import peer
+
+log = logging.getLogger(__name__)
+
+PROPOSAL = 10.0  # seconds for the first message of a move
+ENDING = 2.0  # seconds between SIGTERM and SIGKILL when the node ends
+
+_records = msgspec.msgpack.Decoder(Record)
+_offers = msgspec.msgpack.Decoder(Offer)
+
+
+class Node:
+    """One node.
+
+    Args:
+        name: in the cluster.
+        home: the cluster's folder.
+        secret: the cluster's.
+        registry: connected.
+        machines: by kind.
+        options: the cluster's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        home: Path,
+        *,
+        secret: bytes,
+        registry: Registry,
+        machines: dict[str, Machine],
+        options: config.Options,
+    ) -> None:
+        self.name = name
+        self.folder = config.node_folder(home, name)
+        self.socket = config.socket_path(home, name)
+        self.registry = registry
+        self.machines = machines
+        self.directory = Directory()
+        self.points = Points(enabled=options.faults)
+        self.address = ""
+        self.processes: dict[str, Process] = {}  # by id: those that are here
+        self.expected: set[str] = set()  # ids of those that are about to be here
+        self.ending = asyncio.Event()  # somebody asked the node to end
+        self._interpreters: list[dict[str, Any]] = []
+        self._incarnation = secrets.token_hex(8)
+        self._boot = boot_id()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sessions: set[Session] = set()
+        self._server: asyncio.Server | None = None
+        self.operations = Operations(self)
+        self.peers = Peers(secret, self.operations.serve_peer, self._arrive, self._address_of)
+        self.keeper = Keeper(
+            terms=Terms(options.lease),
+            registry=registry,
+            directory=self.directory,
+            entry=self._entry,
+            ours=lambda record: record.id in self.processes or record.id in self.expected,
+            usurped=self.ending.set,
+        )
+        self.directory.listen(self._heard)
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Be ready for requests. Raises what the control plane raises."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.address = await self.peers.open()
+        self.spawn(self._follow())
+        await self.keeper.take()
+        async with asyncio.timeout(10):
+            await self.directory.until(
+                lambda: self.directory.synced.is_set() and self.directory.node(self.name) is not None
+            )
+        self.spawn(self.keeper.keep())
+        self.spawn(self.keeper.settle())
+        await self._listen()
+        self.spawn(self._know_interpreters())
+        log.info("node %s is ready at %s and %s", self.name, self.socket, self.address)
+
+    async def close(self) -> None:
+        """End every process here, then the node."""
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(self._end(process) for process in list(self.processes.values())))
+        for machine in self.machines.values():
+            await machine.close()
+        with contextlib.suppress(SojournError, TimeoutError):
+            async with asyncio.timeout(ENDING):
+                await asyncio.gather(*(process.written() for process in self.processes.values()))
+                await self.keeper.release()
+        await self.peers.close()
+        for session in list(self._sessions):
+            session.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.registry.close()
+        for process in self.processes.values():
+            process.output.close()
+        self.socket.unlink(missing_ok=True)
+        log.info("node %s has ended", self.name)
+
+    async def _end(self, process: Process) -> None:
+        if process.host is None or process.over.is_set() or process.departed:
+            return
+        with contextlib.suppress(SojournError, TimeoutError):
+            async with asyncio.timeout(ENDING):
+                process.host.signal(15)
+                await process.over.wait()
+        if not process.over.is_set():
+            await process.host.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDING):
+                    await process.over.wait()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something for as long as the node lives; what it raises is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (why := task.exception()) is not None:
+            log.error("a task of node %s failed", self.name, exc_info=why)
+
+    async def _listen(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        before = os.umask(0o177)  # from its first moment the socket is its owner's alone
+        try:
+            self._server = await asyncio.get_running_loop().create_unix_server(
+                lambda: Session(self.operations.serve_client, self._sessions), str(self.socket)
+            )
+        finally:
+            os.umask(before)
+
+    async def _know_interpreters(self) -> None:
+        for machine in self.machines.values():
+            found = await machine.interpreters()
+            self._interpreters += [msgspec.to_builtins(interpreter) for interpreter in found]
+        with contextlib.suppress(Unavailable):  # the next renewal says it
+            await self.keeper.take()
+
+    # -- the registry ----------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        async for step in self.registry.watch():
+            self.directory.apply(step)
+
+    def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
+        """A record is gone: what this node kept of the process goes too."""
+        if kind == "process" and isinstance(old, Record) and new is None:
+            process = self.processes.get(old.id)
+            if process is not None and process.over.is_set():
+                del self.processes[old.id]
+                process.depart()
+            if process is None or process.over.is_set():
+                self._forget_log(old.id)
+
+    def _forget_log(self, process_id: str) -> None:
+        folder = self.log_folder(process_id)
+        if folder.exists():
+            Log(folder).remove()
+
+    def _entry(self) -> NodeEntry:
+        return NodeEntry(
+            name=self.name,
+            address=self.address,
+            pid=os.getpid(),
+            incarnation=self._incarnation,
+            boot=self._boot,
+            socket=str(self.socket),
+            interpreters=self._interpreters,
+            load=round(os.getloadavg()[0], 2),
+        )
+
+    def _address_of(self, node: str) -> str | None:
+        entry = self.directory.node(node)
+        return entry.address if entry else None
+
+    # -- processes -------------------------------------------------------------------------------
+
+    def log_folder(self, process_id: str) -> Path:
+        return self.folder / "logs" / process_id
+
+    def keep(self, known: Known, host: Any, output: Log) -> Process:
+        """Own a process from now on."""
+        process = Process(
+            known, host, output, registry=self.registry, directory=self.directory, fenced=self._fenced
+        )
+        self.processes[process.id] = process
+        if host is not None:
+            self.spawn(process.attend())
+        return process
+
+    def let_go(self, process: Process) -> None:
+        """It has moved away."""
+        if self.processes.get(process.id) is process:
+            del self.processes[process.id]
+        process.depart()
+
+    def _fenced(self, process: Process) -> None:
+        async def end() -> None:
+            if process.host is not None:
+                await process.host.kill()
+            self.let_go(process)
+
+        self.spawn(end())
+
+    def machine(self, kind: str) -> Machine:
+        try:
+            return self.machines[kind]
+        except KeyError:
+            raise Refused(f"node {self.name} has no machine of kind {kind!r}") from None
+
+    # -- moves that come in ----------------------------------------------------------------------
+
+    async def _arrive(self, sock: socket.socket) -> None:
+        link = Link(sock)
+        try:
+            async with asyncio.timeout(PROPOSAL):
+                proposal = await link.receive()
+            if not isinstance(proposal, peer.Propose):
+                raise ProtocolError(f"a move begins with Propose, not {type(proposal).__name__}")
+            if proposal.version != peer.VERSION:
+                raise ProtocolError(
+                    f"node {self.name} speaks version {peer.VERSION}, the other {proposal.version}"
+                )
+            try:
+                record, offer = _records.decode(proposal.record), _offers.decode(proposal.offer)
+            except msgspec.MsgspecError as why:
+                raise ProtocolError(f"a proposal that is not one: {why}") from why
+            if proposal.epoch != record.epoch + 1 or record.state is not State.MOVING:
+                raise ProtocolError("a proposal that contradicts itself")
+        except (PeerError, TimeoutError) as why:
+            log.warning("a move that wanted to come here is refused: %s", why or type(why).__name__)
+            link.close()
+            return
+        try:
+            machine = self._check_place(record)
+        except SojournError as why:
+            with contextlib.suppress(PeerError):
+                await link.send(peer.Refused(epoch=proposal.epoch, error=why.to_wire()))
+            link.close()
+            return
+        await self._receive(link, proposal, record, offer, machine)
+
+    def _check_place(self, record: Record) -> Machine:
+        if record.id in self.processes or record.id in self.expected:
+            raise Busy(f"node {self.name} still has {record.name} in its hands")
+        if self.ending.is_set():
+            raise NotFound(f"node {self.name} is ending")
+        return self.machine(record.machine)
+
+    async def _receive(
+        self, link: Link, proposal: peer.Propose, record: Record, offer: Offer, machine: Machine
+    ) -> None:
+        folder = self.log_folder(record.id)
+        output = Log(folder)
+        if {segment.epoch for segment in output.segments()} - set(proposal.log):
+            output.remove()  # left by a stay that was taken back: not a part of the process's log
+            output = Log(folder)
+        here: list[Process] = []
+
+        def landed(landing: Landing) -> None:
+            process = self.keep(Known(landing.record, landing.revision), landing.host, landing.log)
+            process.settled.clear()
+            here.append(process)
+
+        def confirmed(known: Known) -> None:
+            for process in here:
+                process.adopt(known)
+
+        began = time.monotonic()
+        move = TargetMove(
+            link=link,
+            proposal=proposal,
+            record=record,
+            offer=offer,
+            me=self.name,
+            address=self.address,
+            machine=machine,
+            log=output,
+            blobs=self.folder / "blobs",
+            landed=landed,
+            confirmed=confirmed,
+            registry=self.registry,
+            directory=self.directory,
+            tenure=self.keeper,
+            points=self.points,
+        )
+        self.expected.add(record.id)
+        try:
+            outcome = await move.run()
+        finally:
+            self.expected.discard(record.id)
+        self._log_move(record, outcome, move.error, time.monotonic() - began, move.history)
+        if outcome is Target.ARRIVED:
+            for process in here:
+                if move.publish:
+                    process.publish(state=State.RUNNING, pid=process.record.pid, fallback="")
+                process.settled.set()
+            return
+        for process in here:
+            self.let_go(process)
+            process.settled.set()
+
+    def _log_move(
+        self, record: Record, outcome: Target, error: SojournError | None, took: float, history: list[str]
+    ) -> None:
+        say: Callable[..., None] = log.info if outcome is Target.ARRIVED else log.warning
+        say(
+            "process %s %s epoch %d from %s: %s in %.1f ms%s",
+            record.name,
+            record.id,
+            record.epoch + 1,
+            record.node,
+            outcome.name.lower(),
+            took * 1e3,
+            "" if outcome is Target.ARRIVED else f" ({error}; {'; '.join(history)})",
+        )

@@ -1,0 +1,166 @@
+"""A process while this node owns it: its host, its log, its record, and the order in which things may touch
+them.
+
+Concepts. A `Process` lives here from its start or arrival until it has moved away, or until it has ended
+and is removed. While a move has it in its hands (`settled` is clear) nobody else writes its record, signals
+its host or believes its exit; those who want to wait.
+
+Guarantees. `publish` brings the record to what was asked for, however long the control plane is away,
+unless somebody else has become the owner; then the copy here is *fenced*: its host is killed, for the
+registry is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sojourn.errors import StaleEpoch, Unavailable
+from sojourn.machines.base import Exit, Host
+from sojourn.model.process import Event, State, epoch_after
+from sojourn.names.directory import Directory
+from sojourn.names.registry import Known, Registry
+from sojourn.resources.log import Log
+
+log = logging.getLogger(__name__)
+
+PACE = 0.2  # seconds between attempts while the control plane is away
+
+
+class Process:
+    """One process of this node.
+
+    Args:
+        known: its record and revision.
+        host: what runs it; None for one that could not be started.
+        output: its log.
+        fenced: told when somebody else turns out to own it.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        host: Host | None,
+        output: Log,
+        *,
+        registry: Registry,
+        directory: Directory,
+        fenced: Callable[[Process], None],
+    ) -> None:
+        self.record = known.record
+        self.revision = known.revision
+        self.host = host
+        self.output = output
+        self.settled = asyncio.Event()  # no move has it in its hands
+        self.settled.set()
+        self.moving = False  # from the request to the outcome of a move
+        self.can_kill: Callable[[], bool] | None = None  # during a move: whether it may be killed here now
+        self.gone = asyncio.Event()  # it is not ours any more
+        self.over = asyncio.Event()  # the program has ended here, and its output is complete
+        self.exit: Exit | None = None
+        self.readers = 0  # of the log; closed when it has departed and nobody reads
+        self.registry = registry
+        self._directory = directory
+        self._fenced = fenced
+        self._wanted: dict[str, Any] = {}
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def departed(self) -> bool:
+        return self.gone.is_set()
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    # -- the record ------------------------------------------------------------------------------
+
+    def publish(self, **changes: Any) -> asyncio.Task[None]:
+        """Bring the record to these values; the task ends when the registry has them."""
+        self._wanted |= changes
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return self._writer
+
+    async def written(self) -> None:
+        """Wait until nothing is left to be written."""
+        while self._writer is not None and not self._writer.done():
+            await asyncio.shield(self._writer)
+
+    def adopt(self, known: Known) -> None:
+        """The registry holds this now."""
+        self.record, self.revision = known.record, known.revision
+        self._directory.wrote(known.record, known.revision)
+
+    async def _write(self) -> None:
+        while self._wanted and not self.departed:
+            wanted = dict(self._wanted)
+            record = msgspec.structs.replace(self.record, **wanted)
+            try:
+                revision = await self.registry.update(record, self.revision)
+            except StaleEpoch:
+                if not await self.reread():
+                    return
+            except Unavailable:
+                await asyncio.sleep(PACE)
+            else:
+                self.adopt(Known(record, revision))
+                self._wanted = {key: value for key, value in self._wanted.items() if wanted.get(key) != value}
+
+    async def reread(self) -> bool:
+        """The record has changed under us: take it in. False when it is not ours any more."""
+        while True:
+            try:
+                known = await self.registry.get(self.name)
+                break
+            except Unavailable:
+                await asyncio.sleep(PACE)
+        if known is None or known.record.id != self.id or known.record.node != self.record.node:
+            log.warning("process %s %s: somebody else owns it; the copy here ends", self.name, self.id)
+            self.gone.set()
+            self._fenced(self)
+            return False
+        epoch = max(known.record.epoch, self.record.epoch)
+        if known.record.state is State.LOST:
+            epoch = epoch_after(epoch, Event.NODE_RETURNED)
+        self.record = msgspec.structs.replace(self.record, epoch=epoch)
+        self.revision = known.revision
+        return True
+
+    # -- its end ---------------------------------------------------------------------------------
+
+    async def attend(self) -> None:
+        """Wait for the end of the host process, and make it known when it is the process's end."""
+        assert self.host is not None
+        ended = await self.host.wait()
+        await self.settled.wait()
+        if self.departed:
+            return
+        self.exit = ended
+        self.output.end()
+        self.over.set()
+        log.info("process %s %s epoch %d ended: %s", self.name, self.id, self.record.epoch, describe(ended))
+        self.publish(state=State.ENDED, exit_code=ended.code, signal=ended.signal, pid=None, fallback="")
+
+    def depart(self) -> None:
+        """It is not ours any more; those who read its log are sent on."""
+        self.gone.set()
+        self.output.end()
+        self.close_log()
+
+    def close_log(self) -> None:
+        """Close the log's files when nobody needs them."""
+        if self.departed and not self.readers:
+            self.output.close()
+
+
+def describe(ended: Exit) -> str:
+    return f"signal {ended.signal}" if ended.signal else f"exit code {ended.code}"

@@ -1,0 +1,143 @@
+"""Leases at work: this node renews its own, and does what follows when another's has run out.
+
+Guarantees. A node that cannot renew keeps everything running (`model.lease`; only copies that a move has
+not confirmed yet are stopped, by the move itself). The processes of a dead node are declared lost by
+whoever is left, once, by compare-and-set; those whose source copy still waits on a living node are left to
+that node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from sojourn.errors import StaleEpoch, Unavailable
+from sojourn.model.lease import Observer, Tenancy, Terms
+from sojourn.model.process import OVER, Event, State, after
+from sojourn.names.directory import Directory, Value
+from sojourn.names.registry import Known, NodeEntry, Record, Registry
+
+log = logging.getLogger(__name__)
+
+RETRY = 0.5  # seconds after a renewal that got no answer
+
+
+class Keeper:
+    """This node's lease, and its view of the others'. Implements `mobility.move.Tenure`.
+
+    Args:
+        entry: makes what the lease says, anew for each renewal.
+        ours: whether this node holds that process of its own, or is about to.
+        usurped: told when another daemon has this node's name.
+    """
+
+    def __init__(
+        self,
+        *,
+        terms: Terms,
+        registry: Registry,
+        directory: Directory,
+        entry: Callable[[], NodeEntry],
+        ours: Callable[[Record], bool],
+        usurped: Callable[[], None],
+    ) -> None:
+        self.terms = terms
+        self._registry = registry
+        self._directory = directory
+        self._entry = entry
+        self._ours = ours
+        self._usurped = usurped
+        self._name = entry().name
+        self._revision = 0
+        now = time.monotonic()
+        self._tenancy = Tenancy(terms, now)
+        self._observer = Observer.at(terms, now)
+        self._sound_since = now
+        directory.listen(self._heard)
+
+    # -- what moves ask --------------------------------------------------------------------------
+
+    def lapsed(self) -> bool:
+        return self._tenancy.lapsed(time.monotonic())
+
+    def sound_since(self) -> float:
+        return self._sound_since
+
+    def dead(self, node: str) -> bool:
+        self._look(node)
+        return self._observer.dead(node, time.monotonic())
+
+    # -- our own ---------------------------------------------------------------------------------
+
+    async def take(self) -> None:
+        """Take the lease. Raises Unavailable, StaleEpoch (another daemon has the name)."""
+        sent = time.monotonic()
+        self._revision = await self._registry.lease(self._entry(), self._revision, int(self.terms.ttl))
+        if self._tenancy.lapsed(sent):
+            self._sound_since = sent  # others may have taken us for dead in between
+        self._tenancy.renewed(sent)
+        self._observer.contact(time.monotonic())
+
+    async def keep(self) -> None:
+        """Renew for ever."""
+        while True:
+            pause = self.terms.renew_every
+            try:
+                await self.take()
+            except Unavailable as why:
+                pause = min(RETRY, pause)
+                log.warning("the lease of %s could not be renewed: %s", self._name, why)
+            except StaleEpoch:
+                log.critical("another daemon has the name %s; this one ends", self._name)
+                self._usurped()
+                return
+            await asyncio.sleep(pause)
+
+    async def release(self) -> None:
+        """Give the lease back, so that nobody waits for it to run out."""
+        await self._registry.release(self._name, self._revision)
+
+    # -- the others' -----------------------------------------------------------------------------
+
+    def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
+        if kind == "node":
+            self._look(name)
+
+    def _look(self, node: str) -> None:
+        if self._directory.node(node) is None:
+            self._observer.expired(node, time.monotonic())
+        else:
+            self._observer.alive(node)
+
+    async def settle(self) -> None:
+        """Declare the processes of dead nodes lost, for ever."""
+        while True:
+            await asyncio.sleep(self.terms.margin / 2)
+            for known in self._directory.processes():
+                if self._is_lost(known.record):
+                    await self._declare(known)
+
+    def _is_lost(self, record: Record) -> bool:
+        if record.state in OVER or record.state is State.FROZEN:
+            return False
+        if record.node == self._name:
+            gone = not self._ours(record)  # a daemon that had our name before us had it
+        else:
+            gone = self.dead(record.node)
+        waiting = record.fallback and not self.dead(record.fallback)
+        return gone and not waiting
+
+    async def _declare(self, known: Known) -> None:
+        record = msgspec.structs.replace(
+            known.record, state=after(known.record.state, Event.NODE_DIED), pid=None, fallback=""
+        )
+        try:
+            revision = await self._registry.update(record, known.revision)
+        except (StaleEpoch, Unavailable):
+            return  # somebody was faster, or we look again soon
+        log.warning("process %s %s is lost: node %s died", record.name, record.id, record.node)
+        self._directory.wrote(record, revision)
