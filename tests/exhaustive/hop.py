@@ -34,7 +34,7 @@ class Hop:
         if image is None:
             program = self.options["program"]
             code = compile(Path(program).read_text(), program, "exec")
-            self.stage.play(lambda: self.run(lambda: exec(code, self.stage.main.__dict__)))
+            self.stage.play(lambda: self.run(code))
         else:
             records, self.stage.main = carrier.load(Path(image).read_bytes())
             resumer = build(records)
@@ -42,10 +42,13 @@ class Hop:
             self.stage.play(lambda: self.run(resumer))
         self.answer(frozen=False)
 
-    def run(self, go: Any) -> None:
+    def run(self, part: Any) -> None:
         self.base = sys._getframe()
         with opcodes(self.covers, self.opcode):
-            go()
+            if isinstance(part, CodeType):
+                exec(part, self.stage.main.__dict__)
+            else:
+                part()
 
     def covers(self, code: CodeType) -> bool:
         return code.co_filename in (self.options["program"], "<sojourn>")

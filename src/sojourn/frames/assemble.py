@@ -79,6 +79,7 @@ class Plan:
 
     record: FrameRecord  # without values
     values: list[Any]  # those still to be taken, last first
+    inner: CodeType | None = None  # of the resumer among the values
     shift: int = 0  # length of the prologue
     entry: int = 0  # generators: offset of RETURN_GENERATOR
     pause: int | None = None  # generators: offset of the priming YIELD_VALUE
@@ -90,6 +91,11 @@ class Plan:
         if offset >= self.shift:
             return offset - self.shift
         return self.marks.get(offset, self.record.site or 0)
+
+    def calls_inner(self, offset: int, inner: CodeType) -> bool:
+        """Is a frame of `inner` what the call at this offset of the prologue was made for?"""
+        expected = self.inner if offset == min(self.calls, default=None) else ask_in_turn.__code__
+        return offset in self.calls and inner is expected
 
     def remaining(self) -> tuple[FrameRecord, FunctionType | None]:
         """The record with the values that are still to be taken, and the resumer among them."""

@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import _signal
 import _thread
+import gc
 import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, dropwhile, filterfalse, islice, starmap, takewhile
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any
 
@@ -175,23 +177,47 @@ _RESUMING_METHODS = frozenset({"send", "__next__"})
 
 
 def _generator(site: Site) -> Continuation:
-    name = site.instruction.name
-    if name == "FOR_ITER":
-        return Continuation(len(site.kinds), again=True)
-    if name == "SEND":
-        return Continuation(len(site.kinds) - 1, pre=[None], again=True)
-    generator = site.inner_view.generator
-    if name in CALLS:
-        callable, receiver, arguments, _ = site.read_call()
-        method = getattr(callable, "__name__", None) if isinstance(callable, BUILTIN_CALLABLES) else None
-        resumes = method in _RESUMING_METHODS and (
-            receiver is generator or getattr(callable, "__self__", None) is generator
-        )
-        if resumes or (callable is next and arguments[:1] == [generator]):
-            return Continuation(len(site.kinds), again=True)
-        raise site.pin("a generator is being run by", callable)
-    raise site.pin(f"a generator is being run by {name}", generator)
+    name, depth, generator = site.instruction.name, len(site.kinds), site.inner_view.generator
+    if name == "FOR_ITER" and _feeds(generator, site.slot(depth - 1)):
+        return Continuation(depth, again=True)
+    if name == "SEND" and _awaits(generator, site.slot(depth - 2)):
+        return Continuation(depth - 1, pre=[None], again=True)
+    if name not in CALLS:
+        raise site.pin(f"a generator is being run by {name}", generator)
+    site.live.expect(generator)
+    callable, receiver, arguments, _ = site.read_call()
+    method = getattr(callable, "__name__", None) if isinstance(callable, BUILTIN_CALLABLES) else None
+    if method in _RESUMING_METHODS and (receiver is generator or getattr(callable, "__self__", None) is generator):
+        return Continuation(depth, again=True)
+    if callable is next and arguments and arguments[0] is generator:
+        return Continuation(depth, again=True)
+    raise site.pin("a generator is being run by", callable)
 
+
+# Iterators made in C that hold nothing while they ask their one source: asking them again asks the source again.
+_TRANSPARENT = frozenset({enumerate, filter, chain, dropwhile, filterfalse, islice, starmap, takewhile})
+
+
+def _feeds(generator: Any, iterator: Any) -> bool:
+    """Does the next step of `iterator` come down to the next step of `generator` and nothing else?"""
+    while iterator is not generator:
+        if type(iterator) not in _TRANSPARENT:
+            return False
+        sources = [r for r in gc.get_referents(iterator) if r is generator or type(r) in _TRANSPARENT]
+        if len(sources) != 1:
+            return False
+        iterator = sources[0]
+    return True
+
+
+def _awaits(generator: Any, awaited: Any) -> bool:
+    """The same for `await`, whose awaitables made in C are wrappers around a coroutine or a step."""
+    if awaited is generator:
+        return True
+    kind = type(awaited).__name__
+    return kind in ("coroutine_wrapper", "async_generator_asend") and any(
+        r is generator for r in gc.get_referents(awaited)
+    )
 
 
 def lowest_operand(instruction: Instruction, depth: int) -> int:

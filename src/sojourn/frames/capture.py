@@ -21,7 +21,9 @@ exception of its own (it would be taken for the program's).
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
+from math import ceil
 from types import CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +32,7 @@ from sojourn.errors import InternalError
 from .analyze import Instruction, facts
 from .assemble import Plan, plan_of, unbuilt
 from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
-from .layout import NULL, Frame, LiveObjects, TaggedInt, handled_exception, verify
+from .layout import NULL, Frame, LiveObjects, TaggedInt, handled_exception, sleep_deadline, verify
 from .record import FrameRecord, Stack
 
 __all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
@@ -258,11 +260,17 @@ def _read_blocked(reading: _Reading, result: Any, waited: float) -> None:
     if blocking.timeout is not None and instruction.arg > blocking.timeout:
         place = len(reading.stack) - instruction.arg + blocking.timeout
         allowed = reading.stack[place]
-        if isinstance(allowed, (int, float)) and allowed > 0:
-            left = max(0.0, allowed * blocking.unit - waited) / blocking.unit
-            reading.stack[place] = left if isinstance(allowed, float) or blocking.unit == 1.0 else round(left)
+        if type(allowed) in (int, float) and allowed > 0:
+            left = _time_left(blocking, allowed * blocking.unit, waited) / blocking.unit
+            reading.stack[place] = left if blocking.unit == 1.0 else ceil(left)
     reading.record.target = reading.code_facts.restart(instruction)
     reading.record.site = instruction.offset
+
+
+def _time_left(blocking: Blocking, allowed: float, waited: float) -> float:
+    """Seconds: exact for `time.sleep`; for others the part before `waited` began is not known and comes on top."""
+    deadline = sleep_deadline(allowed) if blocking.callable is time.sleep else None
+    return max(0.0, allowed - waited if deadline is None else deadline - time.monotonic())
 
 
 def _read_caller(reading: _Reading, result: Any, waited: float) -> None:
@@ -305,11 +313,10 @@ def _decide(reading: _Reading, inner: _Reading, live: LiveObjects) -> Continuati
 def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
     record, plan = reading.record, reading.plan
     if plan is not None and reading.in_prologue:
-        after = plan.calls.get(reading.frame.f_lasti)
-        if after is None:
-            raise Pin(reading.frame, "it is being rebuilt")  # taking a value has run a finalizer
+        if not plan.calls_inner(reading.frame.f_lasti, inner.frame.f_code):
+            raise Pin(reading.frame, "a finalizer or a signal handler is running")
         _follow_plan(reading, plan)
-        record.after, record.has_inner = after, True
+        record.after = plan.calls[reading.frame.f_lasti]
         return
     instruction = reading.instruction()
     continuation = _decide(reading, inner, live)

@@ -22,11 +22,12 @@ resumed has the type, name and qualified name it had.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from types import AsyncGeneratorType, CellType, CodeType, CoroutineType, FunctionType, GeneratorType, TracebackType
 from typing import Any
 
-from .assemble import one_time_code, original_of, plan_of, standing_code
+from sojourn.errors import InternalError
+
+from .assemble import Plan, one_time_code, original_of, plan_of, standing_code
 from .layout import asend_state, verify
 from .record import FrameRecord
 
@@ -34,7 +35,7 @@ __all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "gener
            "traceback_parts", "traceback_restore"]  # fmt: skip
 
 
-def build(records: list[FrameRecord]) -> Callable[[], object]:
+def build(records: list[FrameRecord]) -> FunctionType:
     """A function which, called, goes on where the outermost frame was, and gives what that frame gives.
 
     Args:
@@ -45,7 +46,8 @@ def build(records: list[FrameRecord]) -> Callable[[], object]:
     resumer: FunctionType | None = None
     for record in reversed(records):
         values = _to_take(record, resumer)
-        resumer = _function(record, values)
+        inner, resumer = resumer, _function(record, values)
+        _plan(resumer.__code__).inner = inner.__code__ if inner else None
     assert resumer is not None
     return resumer
 
@@ -74,13 +76,13 @@ def generator_shell(shape: FrameRecord) -> Any:
 
 def generator_fill(generator: Any, values: list[Any], inner: list[FrameRecord]) -> Any:
     """Give a shell its values and the frames that run inside it, and prime it."""
-    code = _code_of(generator)
-    plan = plan_of(code)
-    assert plan is not None and not plan.values
+    plan = _plan(_code_of(generator))
+    assert not plan.values
     record = plan.record.shape()
     record.values = list(values)
     resumer = build(inner) if record.has_inner else None
-    plan.values.extend(_to_take(record, resumer))  # type: ignore[arg-type]
+    plan.values.extend(_to_take(record, resumer))
+    plan.inner = resumer.__code__ if resumer else None
     if record.prime in ("created", "task"):
         return generator
     if not isinstance(generator, AsyncGeneratorType):
@@ -93,6 +95,13 @@ def generator_fill(generator: Any, values: list[Any], inner: list[FrameRecord]) 
         return generator  # suspended at a `yield`
     _steps[id(generator)] = (generator, step)  # suspended at an `await`: this is the step under way
     return generator
+
+
+def _plan(code: CodeType) -> Plan:
+    plan = plan_of(code)
+    if plan is None:
+        raise InternalError(f"{code.co_qualname} is not a one-time code object")
+    return plan
 
 
 def _code_of(generator: Any) -> Any:

@@ -14,6 +14,12 @@ sent the signal sends it again (`retap`) until it has an answer. At each such ta
 be made again (`boundary.BLOCKING`) is captured in that call; an armed frame that has ended is replaced by the one
 interrupted now.
 
+The program is not to notice the signal. Calls restart by themselves (PEP 475), but `signal.pause` returns: at the end of
+the handler, `keep_pausing` waits on in its place until another signal comes. Two limits are stated and not hidden: a
+program that watches signals through `signal.set_wakeup_fd` reads our number there too (the C handler writes it, and
+nobody can take it back); and a signal that arrives in the few microseconds between ours and `keep_pausing` has its
+handler run but does not end the pause.
+
 Guarantees. Before the first request and after `cancel` or success nothing is installed: trace functions, `f_trace` and
 tool ids are as the program left them. No exception leaves an event: what the callback raises other than `Pin` disarms,
 and is kept in `failure`.
@@ -25,6 +31,9 @@ a helper thread (the program would notice; a thread forbids forking).
 from __future__ import annotations
 
 import _signal
+import fcntl
+import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -55,6 +64,7 @@ class SafePoint:
         self._armed: FrameType | None = None
         self._pin: Pin | None = None
         self._blocked_since: float | None = None
+        self._pausing: FrameType | None = None  # the program's frame that `keep_pausing` waits for
         self._probe: _Probe = _TraceProbe(self._event) if VERSION < (3, 12) else _MonitoringProbe(self._event)
 
     @property
@@ -77,6 +87,7 @@ class SafePoint:
         Raises:
             Pin: the event cannot be armed; names what stands in the way.
         """
+        frame = self._program_frame(frame)
         self.cancel()
         self.failure = None
         self._callback = callback
@@ -91,7 +102,7 @@ class SafePoint:
 
     def retap(self, frame: FrameType) -> None:
         """The signal came again, and has interrupted `frame`."""
-        armed = self._armed
+        frame, armed = self._program_frame(frame), self._armed
         if self._callback is None or armed is None:
             return
         if frame is not armed:
@@ -120,6 +131,34 @@ class SafePoint:
     @property
     def pin(self) -> Pin | None:
         return self._pin
+
+    def keep_pausing(self, frame: FrameType) -> None:
+        """To be called at the end of the handler: if our signal has ended a `signal.pause`, pause on.
+
+        Returns when another signal has come; what its handler raises goes through.
+        """
+        call = None if self._pausing is not None else blocking_call(frame)
+        if call is None or call.callable is not _signal.pause:
+            return
+        reading, writing = _private_pipe()
+        self._pausing = frame
+        theirs = _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        try:
+            others = b""
+            while not others:
+                select.select([reading], [], [])  # handlers run in here
+                others = bytes(number for number in os.read(reading, 4096) if number != SIGNAL)
+            if theirs != -1:
+                os.write(theirs, others)
+        finally:
+            _signal.set_wakeup_fd(theirs)
+            self._pausing = None
+            os.close(reading)
+            os.close(writing)
+
+    def _program_frame(self, frame: FrameType) -> FrameType:
+        """The frame of the program that a signal has interrupted: not the one of `keep_pausing`."""
+        return self._pausing if self._pausing is not None and _encloses(self._pausing, frame) else frame
 
     def _event(self, frame: FrameType) -> None:
         """The armed frame is about to execute an instruction."""
@@ -158,6 +197,29 @@ class SafePoint:
         if self._armed is not None:
             self._armed = None
             self._probe.disarm()
+
+
+def displaced_by(handler: Any) -> str | None:
+    """What the program has put in the place of our signal handler; None if it is still there."""
+    current = _signal.getsignal(SIGNAL)
+    if current is handler:
+        return None
+    return getattr(current, "__qualname__", None) or repr(current)
+
+
+def _private_pipe() -> tuple[int, int]:
+    """A pipe out of the program's way: at 1000 and above, closed on exec, its writing end never blocking."""
+    ends = os.pipe()
+    try:
+        reading, writing = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_DESCRIPTOR) for end in ends)
+    finally:
+        for end in ends:
+            os.close(end)
+    os.set_blocking(writing, False)
+    return reading, writing
+
+
+_FIRST_DESCRIPTOR = 1000
 
 
 def _encloses(outer: FrameType, inner: FrameType | None) -> bool:

@@ -1,0 +1,377 @@
+"""The trigger: exact boundaries, pins that move outward, blocking calls, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from sojourn.frames.capture import Mode, Pin, capture_stack
+from sojourn.frames.layout import VERSION
+from sojourn.frames.record import Stack
+from sojourn.frames.resume import build
+from sojourn.frames.safepoint import SIGNAL, SafePoint, displaced_by
+
+
+class Driver:
+    """A handler like the host's, and a program run under it."""
+
+    def __init__(self) -> None:
+        self.point = SafePoint()
+        self.base: FrameType | None = None
+        self.stacks: list[tuple[Mode, Stack]] = []
+        self.pins: list[str] = []
+        self.taps = 0
+        self.until = 1
+
+    def handler(self, number: int, frame: FrameType | None) -> None:
+        assert frame is not None
+        self.taps += 1
+        if self.point.active:
+            self.point.retap(frame)
+        elif len(self.stacks) < self.until:
+            self.point.request(self.callback, frame)
+        if pinned := self.point.pinned():
+            self.pins.append(pinned)
+        self.point.keep_pausing(frame)
+
+    def callback(self, frame: FrameType, mode: Mode) -> bool:
+        self.stacks.append((mode, capture_stack(frame, base=self.base, mode=mode, waited=self.point.waited)))
+        return True
+
+    def run(self, program: Callable[..., Any], *args: Any) -> Any:
+        self.base = sys._getframe()
+        return program(*args)
+
+    def resume(self) -> Any:
+        return build(self.stacks[-1][1].records)()
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    made = Driver()
+    former = signal.signal(SIGNAL, made.handler)
+    yield made
+    made.point.cancel()
+    signal.signal(SIGNAL, former)
+    assert made.point.failure is None
+
+
+tap = partial(signal.raise_signal, SIGNAL)  # no frame of its own
+
+
+class Taps:
+    """A child that sends the signal again and again until it is told to stop."""
+
+    def __init__(self, every: float = 0.005, number: int = SIGNAL) -> None:
+        self._reading, self._writing = os.pipe()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._writing)
+            while not select.select([self._reading], [], [], every)[0]:
+                os.kill(parent, number)
+            os._exit(0)
+        os.close(self._reading)
+
+    def __enter__(self) -> Taps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._writing)
+        os.waitpid(self.pid, 0)
+
+
+def nothing_is_installed() -> None:
+    if VERSION >= (3, 12):
+        assert "sojourn" not in [sys.monitoring.get_tool(tool) for tool in range(6)]
+
+
+def test_a_loop_is_captured_where_it_stands(driver: Driver) -> None:
+    def loop(n: int) -> int:
+        total = i = 0
+        while i < n:
+            i += 1
+            total += i
+            if i == 50:
+                tap()
+        return total
+
+    assert driver.run(loop, 100) == 5050
+    (mode, stack), = driver.stacks
+    assert mode == "exact" and [r.name for r in stack.records] == ["loop"]
+    assert driver.resume() == 5050
+    nothing_is_installed()
+
+
+def test_a_pin_moves_the_event_outward(driver: Driver) -> None:
+    def key(n: int) -> int:
+        if n == 3:
+            tap()
+        return -n
+
+    def sorts() -> list[int]:
+        return sorted(range(6), key=key)
+
+    assert driver.run(sorts) == [5, 4, 3, 2, 1, 0]
+    (mode, stack), = driver.stacks
+    assert mode == "exact" and [r.name for r in stack.records] == ["sorts"]
+    assert driver.resume() == [5, 4, 3, 2, 1, 0]
+
+
+def test_a_pin_names_frame_line_and_callable(driver: Driver) -> None:
+    def key(n: int) -> int:
+        tap()
+        return n + 0
+
+    def sorts() -> list[int]:
+        return sorted([2, 1], key=key)
+
+    driver.run(sorts)
+    line = sorts.__code__.co_firstlineno + 1
+    assert any(f"test_safepoint.py:{line} in " in pin and pin.endswith("held by sorted()") for pin in driver.pins)
+    assert driver.point.pinned() is None
+
+
+def test_a_class_body_is_a_pin(driver: Driver) -> None:
+    def defines() -> type:
+        class Body:
+            tap()
+            inside = 1
+
+        return Body
+
+    assert driver.run(defines).inside == 1
+    assert [r.name for r in driver.stacks[0][1].records] == ["defines"]
+
+
+def test_a_blocking_read_is_named(driver: Driver) -> None:
+    reading, writing = os.pipe()
+
+    def reads() -> bytes:
+        return os.read(reading, 1)
+
+    def feed(number: int, frame: FrameType | None) -> None:
+        os.write(writing, b"x")
+
+    former = signal.signal(signal.SIGALRM, feed)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with Taps():
+            assert driver.run(reads) == b"x"
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert any(pin.endswith("blocked in posix.read()") for pin in driver.pins)
+    assert driver.stacks[0][0] == "exact"
+
+
+def test_a_sleep_is_captured_and_sleeps_the_rest(driver: Driver) -> None:
+    def sleeps() -> str:
+        time.sleep(0.4)
+        return "awake"
+
+    with Taps(0.1):
+        assert driver.run(sleeps) == "awake"
+    assert driver.stacks[0][0] == "reexecute"
+    start = time.monotonic()
+    left = driver.stacks[0][1].records[-1].values[-1]
+    assert 0.2 < left < 0.32
+    assert driver.resume() == "awake"
+    assert time.monotonic() - start >= left - 0.001
+
+
+def test_a_pause_goes_on_until_another_signal(driver: Driver) -> None:
+    seen: list[int] = []
+
+    def pauses() -> list[int]:
+        signal.pause()
+        return list(seen)
+
+    def other(number: int, frame: FrameType | None) -> None:
+        if driver.taps >= 5:
+            seen.append(number)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+
+    former = signal.signal(signal.SIGALRM, lambda number, frame: seen.append(number))
+    try:
+        with Taps(0.01):
+            signal.setitimer(signal.ITIMER_REAL, 0.15)
+            assert driver.run(pauses) == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert driver.taps >= 3
+    mode, stack = driver.stacks[0]
+    assert mode == "reexecute" and [r.name for r in stack.records] == ["pauses"]
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_handlers_exception_ends_a_pause(driver: Driver) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stop
+
+    def pauses() -> None:
+        signal.pause()
+
+    former = signal.signal(signal.SIGALRM, stop)
+    try:
+        with Taps(0.01), pytest.raises(Stop):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            driver.run(pauses)
+    finally:
+        signal.signal(signal.SIGALRM, former)
+
+
+def test_an_armed_frame_that_ends_is_replaced(driver: Driver) -> None:
+    refused: list[str] = []
+
+    def callback(frame: FrameType, mode: Mode) -> bool:
+        if frame.f_code.co_name == "short":
+            refused.append(frame.f_code.co_name)
+            return False
+        return driver.callback(frame, mode)
+
+    def short() -> None:
+        driver.point.request(callback, sys._getframe())
+
+    def long() -> int:
+        short()
+        tap()
+        return 5
+
+    assert driver.run(long) == 5
+    assert refused
+    assert [r.name for r in driver.stacks[0][1].records] == ["long"]
+
+
+def test_cancel_leaves_the_programs_tracing_as_it_was(driver: Driver) -> None:
+    events: list[tuple[str, int]] = []
+
+    def tracer(frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_name in ("traced", "inner"):
+            events.append((event, frame.f_lineno - frame.f_code.co_firstlineno))
+        return tracer
+
+    def inner() -> int:
+        return 1
+
+    def traced(ask: bool) -> tuple[Any, ...]:
+        frame = sys._getframe()
+        if ask:
+            driver.point.request(driver.callback, frame)
+        total = inner()
+        total += inner()
+        return total, frame.f_trace, frame.f_trace_lines, frame.f_trace_opcodes
+
+    former = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        first = driver.run(traced, False)
+        plain = [each for each in events if each[1] != 3]
+        events.clear()
+        second = driver.run(traced, True)
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(former)
+    assert first == second
+    assert [each for each in events if each[1] != 3] == plain
+    assert len(driver.stacks) == 1
+
+
+@pytest.mark.skipif(VERSION >= (3, 12), reason="sys.monitoring has room for both")
+def test_a_tracer_made_in_c_is_a_pin_by_name(driver: Driver) -> None:
+    class Tracer:
+        def __call__(self, *args: Any) -> None:
+            return None
+
+    former = sys.gettrace()
+    sys.settrace(Tracer())
+    try:
+        with pytest.raises(Pin, match="Tracer"):
+            driver.point.request(driver.callback, sys._getframe())
+    finally:
+        sys.settrace(former)
+    assert not driver.point.active
+
+
+@pytest.mark.skipif(VERSION < (3, 12), reason="there is no sys.monitoring")
+def test_no_free_tool_is_a_pin_by_name(driver: Driver) -> None:
+    taken = [tool for tool in range(6) if sys.monitoring.get_tool(tool) is None]
+    for tool in taken:
+        sys.monitoring.use_tool_id(tool, f"tool {tool}")
+    try:
+        with pytest.raises(Pin, match="tool 4"):
+            driver.point.request(driver.callback, sys._getframe())
+    finally:
+        for tool in taken:
+            sys.monitoring.free_tool_id(tool)
+    assert not driver.point.active
+
+
+def test_what_the_callback_raises_is_kept_and_disarms(driver: Driver) -> None:
+    def fails(frame: FrameType, mode: Mode) -> bool:
+        raise RuntimeError("ours")
+
+    def program() -> int:
+        driver.point.request(fails, sys._getframe())
+        return 1 + 1
+
+    assert driver.run(program) == 2
+    assert not driver.point.active
+    assert isinstance(driver.point.failure, RuntimeError)
+    driver.point.failure = None
+    nothing_is_installed()
+
+
+def test_the_exception_in_flight_is_the_programs(driver: Driver) -> None:
+    def handles() -> tuple[str, str]:
+        try:
+            raise KeyError("k")
+        except KeyError:
+            tap()
+            return repr(sys.exc_info()[1]), "end"
+
+    assert driver.run(handles) == driver.resume() == ("KeyError('k')", "end")
+
+
+def test_a_frozen_stack_can_be_frozen_again_many_times(driver: Driver) -> None:
+    driver.until = 10
+
+    def produce() -> Iterator[int]:
+        for i in range(30):
+            tap()
+            yield i
+
+    def program() -> int:
+        total = 0
+        for i in produce():
+            total += i
+        return total
+
+    expected = driver.run(program)
+    assert expected == 435
+    while len(driver.stacks) < 10:
+        driver.run(program)
+    assert {mode for mode, _ in driver.stacks} == {"exact"}
+
+
+def test_another_handler_in_our_place_is_noticed(driver: Driver) -> None:
+    def other(number: int, frame: FrameType | None) -> None:
+        pass
+
+    assert displaced_by(signal.getsignal(SIGNAL)) is None
+    mine = signal.getsignal(SIGNAL)
+    signal.signal(SIGNAL, other)
+    assert "other" in (displaced_by(mine) or "")
+    signal.signal(SIGNAL, mine)
