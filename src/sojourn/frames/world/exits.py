@@ -60,13 +60,13 @@ def _interpreter() -> int:
 def _calibrate() -> int | None:
     """The offset of the array's pointer in the interpreter's state."""
     atexit.register(_marker)
+    count = atexit._ncallbacks()
     try:
         memory = _Memory()
     except OSError:
         atexit.unregister(_marker)
         return None
     try:
-        count = atexit._ncallbacks()
         base = _interpreter()
         state = b""
         while len(state) < _LIMIT and (page := memory.read(base + len(state), _PAGE)):
@@ -84,6 +84,8 @@ def _calibrate() -> int | None:
     finally:
         memory.close()
         atexit.unregister(_marker)
+        if count == 1:
+            atexit._clear()  # what is unregistered still counts, and a program may look
 
 
 _offset = _calibrate()

@@ -40,6 +40,7 @@ from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
+from sojourn.machines.python.launch import TRAMPOLINE
 from sojourn.resources import files, standard
 
 SIGNAL = _signal.SIGURG
@@ -48,7 +49,7 @@ _ALL = _signal.valid_signals()
 
 
 class Commands:
-    """Stands in the signal handler. `base` is the frame under the program's outermost one, None if there is none."""
+    """Stands in the signal handler, for as long as the program runs."""
 
     def __init__(self, channel: Channel, streams: files.Streams) -> None:
         self._channel = channel
@@ -62,7 +63,6 @@ class Commands:
         self._match: Any = None
         self._digest = ""  # of the baseline that is matched, as the node names it
         self._mask: Any = None  # the program's signal mask while we are at work
-        self.bottom: Any = None  # the code object of our own outermost frame, in a thawed process
 
     def listen(self) -> None:
         """From here on the node is heard."""
@@ -193,15 +193,16 @@ class Commands:
     # ---- freezing ----------------------------------------------------------------------------------------------------
 
     def _base(self, frame: FrameType) -> FrameType | None:
-        """The innermost frame that is not the program's: our trampoline, or the library's `-m`."""
-        outer: FrameType | None = frame
-        below: FrameType | None = None
-        while outer is not None:
-            if outer.f_code is self.bottom or _runs_module(outer):
-                below = outer
-                break
-            outer = outer.f_back
-        return below
+        """The innermost frame that is not the program's: our trampoline, or the library's `-m`; None if all are."""
+        above: FrameType | None = None
+        below = frame
+        while below.f_back is not None:
+            above, below = below, below.f_back
+        if below.f_code.co_filename == TRAMPOLINE.co_filename:
+            return below
+        if above is not None and _runs_module(above, below):
+            return above
+        return None
 
     def _begin(self, freeze: _Freeze, frame: FrameType) -> None:
         self._give_up()
@@ -345,15 +346,10 @@ class _Freeze:
         self.not_before = 0
 
 
-def _runs_module(frame: FrameType) -> bool:
-    """Whether this is the library's frame under a program that was started with -m."""
-    code, outer = frame.f_code, frame.f_back
-    return (
-        code.co_name == "_run_code"
-        and code.co_filename == "<frozen runpy>"
-        and outer is not None
-        and outer.f_code.co_name == "_run_module_as_main"
-        and outer.f_back is None
+def _runs_module(above: FrameType, below: FrameType) -> bool:
+    """Whether these are the library's frames under a program that was started with -m."""
+    return (below.f_code.co_name, above.f_code.co_name) == ("_run_module_as_main", "_run_code") and (
+        below.f_code.co_filename == "<frozen runpy>"
     )
 
 

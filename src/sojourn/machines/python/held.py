@@ -20,7 +20,7 @@ from sojourn._util.channel import Channel
 from sojourn.errors import BadImage, InternalError, SojournError
 from sojourn.frames import api
 from sojourn.machines.python.commands import Commands, as_internal
-from sojourn.machines.python.launch import TRAMPOLINE, Launch
+from sojourn.machines.python.launch import Launch
 from sojourn.resources import files, standard
 
 
@@ -88,7 +88,6 @@ class Held:
             assert self._thawed is not None
             run = self._thawed.release()
             self._thawed = None
-            self._commands.bottom = TRAMPOLINE
             self._commands.listen()
             self._channel.send({"event": "running", "at": time.monotonic_ns()})
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._carried["mask"])
