@@ -12,7 +12,6 @@ them.
 from __future__ import annotations
 
 import _signal
-import json
 import os
 import sys
 import time
@@ -150,7 +149,7 @@ class _Freezer:
 
 def _report(what: dict[str, Any]) -> None:
     if "SOJOURN_REPORT" in os.environ:
-        os.write(2, json.dumps(what).encode() + b"\n")
+        os.write(2, api.file.encode(what).encode() + b"\n")
 
 
 def _freeze_after(seconds: float) -> None:

@@ -10,7 +10,9 @@ frame of the program; it either gives a process that is complete, or raises. `go
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 from sojourn.errors import InternalError, Unmovable
@@ -48,8 +50,17 @@ def import_modules(names: Iterable[str]) -> list[str]:
 
 
 def make_baseline(names: Iterable[str]) -> bytes:
-    """The pristine world of these modules, as bytes. To be called where no program has run."""
-    return world.make_baseline(list(names)).to_bytes()
+    """The pristine world of these modules, as bytes. To be called where no program has run.
+
+    Modules that theirs made in passing (extension modules do, without file or spec) are part of it.
+    """
+    wanted = list(names)
+    wanted += [
+        name for name, module in sys.modules.items()
+        if name not in wanted and name != "__main__" and isinstance(module, ModuleType)
+        and module.__dict__.get("__spec__") is None and module.__dict__.get("__file__") is None
+    ]  # fmt: skip
+    return world.make_baseline(wanted).to_bytes()
 
 
 def match(baseline: Baseline | bytes | str) -> Match:

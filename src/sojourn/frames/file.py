@@ -35,7 +35,10 @@ _MAGIC = b"SOJOURN1"
 _MAX_HEADER = 16 << 20
 _MAX_SEGMENTS = 1 << 20
 _PAGE = 4096
+_LARGE = 16 * _PAGE
 _CHECKED = 64 << 20  # segments up to this size have a checksum
+encode = json.JSONEncoder(separators=(",", ":")).encode  # ours: the program may patch json's functions
+decode = json.JSONDecoder().decode
 _BATCH = 64  # buffers handed to one writev
 
 
@@ -105,17 +108,14 @@ def write(fd: int, segments: Sequence[tuple[str, Any]], fields: dict[str, Any]) 
     views = [memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"") for _, data in segments]
     place = 0
     for (name, _), view in zip(segments, views, strict=True):
-        large = view.nbytes >= _PAGE * 16
-        place = -(-place // _PAGE) * _PAGE if large else -(-place // 16) * 16
+        place = _start(place, view.nbytes >= _LARGE)
         crc = zlib.crc32(view) if view.nbytes <= _CHECKED and not name.startswith("buffer") else None
         rows.append([name, place, view.nbytes, crc])
         place += view.nbytes
     origin = Origin.here()
-    header = json.dumps(
-        {**fields, "origin": {name: getattr(origin, name) for name in Origin.__slots__}, "segments": rows},
-        separators=(",", ":"),
-    ).encode()
-    start = -(-(_HEAD.size + len(header)) // _PAGE) * _PAGE
+    described = {name: getattr(origin, name) for name in Origin.__slots__}
+    header = encode({**fields, "origin": described, "segments": rows}).encode()
+    start = _start(_HEAD.size + len(header), any(size >= _LARGE for _, _, size, _ in rows))
     parts: list[Any] = [_HEAD.pack(_MAGIC, len(header), zlib.crc32(header)), header]
     at = _HEAD.size + len(header)
     for (_, offset, size, _), view in zip(rows, views, strict=True):
@@ -125,6 +125,12 @@ def write(fd: int, segments: Sequence[tuple[str, Any]], fields: dict[str, Any]) 
     os.lseek(fd, 0, os.SEEK_SET)
     _write_all(fd, [part for part in parts if len(part)])
     return at
+
+
+def _start(place: int, large: bool) -> int:
+    """The next place where a segment may begin: large ones at pages, so that they can be mapped."""
+    unit = _PAGE if large else 16
+    return -(-place // unit) * unit
 
 
 def _write_all(fd: int, parts: list[Any]) -> None:
@@ -170,9 +176,9 @@ class Image:
         if zlib.crc32(raw) != crc:
             raise BadImage("the header of the image is damaged")
         try:
-            header = json.loads(raw)
+            header = decode(raw.decode())
             origin = _origin(header["origin"])
-            segments = _segments(header["segments"], -(-(_HEAD.size + length) // _PAGE) * _PAGE, data)
+            segments = _segments(header["segments"], _HEAD.size + length, data)
         except (ValueError, KeyError, TypeError, RecursionError) as failure:
             raise BadImage(f"the header of the image does not make sense: {type(failure).__name__}: {failure}") from None
         return cls(header, origin, segments, data)
@@ -199,6 +205,7 @@ def _segments(rows: Any, start: int, data: memoryview) -> dict[str, Segment]:
     if type(rows) is not list or len(rows) > _MAX_SEGMENTS:
         raise ValueError("segments")
     found: dict[str, Segment] = {}
+    start = _start(start, any(type(row[2]) is int and row[2] >= _LARGE for row in rows))
     for name, offset, size, crc in rows:
         if type(name) is not str or type(offset) is not int or type(size) is not int or name in found:
             raise ValueError(f"segment {name!r}")

@@ -20,9 +20,10 @@ from types import ModuleType
 from typing import Any
 
 from sojourn.errors import BadImage
+from sojourn.frames.heap.registry import name_of
 
 from .shapes import edges, is_leaf, is_text, kind_of, label, leaf
-from .skip import skipped
+from .skip import hidden, skipped
 
 _MAGIC = b"SJB1"
 
@@ -112,8 +113,11 @@ class _Walk:
             if id(module) not in self.index:
                 kept.append(name)
                 self.enter(module, (0, ()))
+        self.skipped: list[tuple[int, Any, Any]] = []
         while self.queue:
             self.read(self.queue.popleft())
+        for index, key, value in self.skipped:
+            self.entries[index].refs[key] = self.enter_unread(value, (index, key))
         self.baseline = Baseline(kept, self.entries)
 
     def enter(self, value: Any, parent: tuple[int, Any]) -> int:
@@ -125,12 +129,22 @@ class _Walk:
             self.queue.append(index)
         return index
 
+    def enter_unread(self, value: Any, parent: tuple[int, Any]) -> int:
+        index = self.index.get(id(value))
+        if index is None:
+            index = self.index[id(value)] = len(self.entries)
+            self.objects.append(value)
+            self.entries.append(Entry("unread", (name_of(type(value)),), parent))
+        return index
+
     def read(self, index: int) -> None:
         entry, obj = self.entries[index], self.objects[index]
         for key, value in edges(entry.kind, obj).items():
-            if skipped(entry.kind, entry.label, key):
-                continue
             token = leaf(value)
+            if skipped(entry.kind, entry.label, key):
+                if not is_leaf(token) and not hidden(entry.kind, entry.label, key):
+                    self.skipped.append((index, key, value))
+                continue
             if is_leaf(token) and not (entry.kind == "module" and is_text(key, value)):
                 entry.leaves[key] = token
             else:

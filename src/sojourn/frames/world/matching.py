@@ -20,6 +20,7 @@ Guarantees. No code of the program is called. Two objects are never bound to one
 
 from __future__ import annotations
 
+import _abc
 import gc
 import sys
 from collections import deque
@@ -30,9 +31,10 @@ from types import FunctionType
 from typing import Any
 
 from sojourn.frames.heap.dumper import Preset
+from sojourn.frames.heap.registry import name_of
 
 from .baseline import Baseline, Entry
-from .shapes import ABSENT, FIXED, UNWATCHED, edges, is_leaf, kind_of, label, leaf, watched
+from .shapes import ABSENT, FIXED, UNWATCHED, edges, is_leaf, kind_of, label, leaf, type_dict, watched
 from .skip import skipped
 
 _GROUP = 48
@@ -53,6 +55,8 @@ class Match:
         self._containers: list[int] = []
         self._groups: list[tuple[list[int], list[Any], list[Any]]] = []  # containers, what is watched, referents
         self._always: set[int] = set()
+        self._abstract: list[int] = []  # classes with a registry, which lies in C
+        self._registrations = _abc.get_cache_token()
         self._preset: tuple[int, Preset] | None = None
         self._fillers: dict[int, Any] = {}
         for index, name in enumerate(baseline.modules):
@@ -71,6 +75,11 @@ class Match:
         if value is ABSENT or id(value) in self.index:
             return False
         entry = self.baseline.entries[index]
+        if entry.kind == "unread":
+            if (name_of(type(value)),) == entry.label:
+                self.live[index] = value
+                self.index[id(value)] = index
+            return True
         if kind_of(value) != entry.kind or label(value) != entry.label:
             return False
         if entry.kind in FIXED and not self._same_parts(entry, value):
@@ -110,13 +119,13 @@ class Match:
                     dirty[key] = value
             elif key in refs:
                 known += 1
-                if not self._bind(refs[key], value):
+                if not self._bind(refs[key], value) and not skipped(entry.kind, entry.label, key):
                     dirty[key] = value
             elif not skipped(entry.kind, entry.label, key):
                 dirty[key] = value
         if known < len(leaves) + len(refs):
             for key in (*leaves, *refs):
-                if key not in found:
+                if key not in found and not skipped(entry.kind, entry.label, key):
                     dirty[key] = ABSENT
         place = self.place.get(index)
         if place and dirty:
@@ -148,6 +157,8 @@ class Match:
         clean: list[int] = []
         for index in containers:
             kind = self.baseline.entries[index].kind
+            if kind == "class" and "_abc_impl" in type_dict(self.live[index]):
+                self._abstract.append(index)
             if index in self.dirty or kind in UNWATCHED:
                 self._always.add(index)
             else:
@@ -172,6 +183,12 @@ class Match:
             else:
                 again += members
         always = list(self._always)
+        if _abc.get_cache_token() != self._registrations:
+            self._registrations = _abc.get_cache_token()
+            for index in self._abstract:
+                self._compare(index)
+            self._always.update(index for index in self._abstract if index in self.dirty)
+            always = list(self._always)
         for index in (*again, *always):
             self._compare(index)
         found = len(self._containers)

@@ -1,6 +1,7 @@
 """What of the library's state does not travel, by name.
 
-Three reasons, and no others: it describes the place and not the program (paths, the interpreter's own tables); it is a
+What is skipped is bound all the same, so that a program's reference to `sys.flags` is one at the target; it is only not
+compared, and nothing behind it is looked at. Three reasons to be here, and no others: it describes the place and not the program (paths, the interpreter's own tables); it is a
 cache that only affects speed; or `state` carries it in a way of its own.
 """
 
@@ -14,7 +15,7 @@ MODULES: dict[str, frozenset[str]] = {
     # the interpreter's description of itself, and what `state` carries
     "sys": frozenset(
         (
-            "argv", "orig_argv", "path", "modules", "path_importer_cache", "flags", "executable", "_base_executable",
+            "argv", "path", "orig_argv", "modules", "path_importer_cache", "flags", "executable", "_base_executable",
             "prefix", "base_prefix", "exec_prefix", "base_exec_prefix", "platlibdir", "pycache_prefix", "warnoptions",
             "_xoptions", "version", "version_info", "hexversion", "implementation", "thread_info", "hash_info",
             "float_info", "int_info", "api_version", "platform", "byteorder", "maxsize", "maxunicode", "stdin",
@@ -58,11 +59,21 @@ CLASSES: dict[tuple[str, str], frozenset[str]] = {
     ("ctypes", "PyDLL"): frozenset(("_handle",)),
 }
 
+STATE = frozenset(  # of sys: what `state` carries object and all
+    ("argv", "path", "stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__", "dont_write_bytecode")
+)
+
+
 def skipped(kind: str, name: tuple[object, ...], key: object) -> bool:
-    """Is this edge of no interest? `name` is the label of the object (`shapes.label`)."""
+    """Does what this edge leads to stay behind? `name` is the label of the object (`shapes.label`)."""
     if kind == "module":
         return key in EVERYWHERE or key in MODULES.get(str(name[1]), ())
     if kind == "instance":
         module, _, cls = str(name[0]).rpartition(".")
         return key in CLASSES.get((module, cls), ())
     return False
+
+
+def hidden(kind: str, name: tuple[object, ...], key: object) -> bool:
+    """Of skipped edges: is the object itself not the same on both sides?"""
+    return kind == "module" and name[1] == "sys" and key in STATE
