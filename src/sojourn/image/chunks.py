@@ -1,8 +1,8 @@
 """How the bytes of an image are cut and digested. No I/O.
 
-A stream of `size` bytes is cut into chunks of `CHUNK` bytes, the last one shorter; each chunk is followed by the
-BLAKE3 digest of its bytes and its place, so that chunks cannot be swapped. A digest per chunk, not one at the end: the
-receiver checks while more arrives, and stops at the first wrong byte.
+A stream of `size` bytes is cut into chunks of `CHUNK` bytes, the last one shorter; each chunk is followed
+by the BLAKE3 digest of its bytes and its place, so that chunks cannot be swapped. A digest per chunk, not
+one at the end: the receiver checks while more arrives, and stops at the first wrong byte.
 """
 
 from __future__ import annotations

@@ -1,18 +1,21 @@
-"""An image from one descriptor into another, over a connected socket: near the speed of plain TCP, checked on the way.
+"""An image from one descriptor into another, over a connected socket: near the speed of plain TCP, checked
+on the way.
 
-Concepts. The sender maps the image and sends each chunk and then its digest; while the kernel sends chunk n, another
-thread digests chunk n + 1. The receiver maps a memory file that was reserved before (`reserve`, off the downtime) and
-receives straight into it; while chunk n + 1 arrives, another thread checks chunk n. So a byte is copied once by each
-kernel half and read once by each digest, and the digests overlap with the transfer where there are cores for both.
+Concepts. The sender maps the image and sends each chunk and then its digest; while the kernel sends chunk
+n, another thread digests chunk n + 1. The receiver maps a memory file that was reserved before (`reserve`,
+off the downtime) and receives straight into it; while chunk n + 1 arrives, another thread checks chunk n.
+So a byte is copied once by each kernel half and read once by each digest, and the digests overlap with the
+transfer where there are cores for both.
 
-Both run in a thread of their own with plain system calls, since an event loop would touch every wake-up; sockets stay
-non-blocking, and the threads wait with `poll`. `cut` (a shutdown of the socket) ends either at once.
+Both run in a thread of their own with plain system calls, since an event loop would touch every wake-up;
+sockets stay non-blocking, and the threads wait with `poll`. `cut` (a shutdown of the socket) ends either at
+once.
 
 Guarantees. `receive` returns only when every byte was checked. Nothing is kept but the announced size.
 
-Rejected: `sendfile` (the pages are shared with the socket until they are sent, but the digest needs them in the cache
-anyway, and it was no faster on loopback); hashing inline (adds its time to the downtime); `splice` into the file (the
-kernel copies all the same).
+Rejected: `sendfile` (the pages are shared with the socket until they are sent, but the digest needs them in
+the cache anyway, and it was no faster on loopback); hashing inline (adds its time to the downtime);
+`splice` into the file (the kernel copies all the same).
 """
 
 from __future__ import annotations
@@ -73,7 +76,8 @@ async def send(sock: socket.socket, fd: int, size: int) -> None:
 
 
 async def receive(sock: socket.socket, fd: int, size: int, ahead: bytes = b"") -> None:
-    """Receive `size` bytes into `fd` and check them. `ahead` was read from the socket already, and is part of it.
+    """Receive `size` bytes into `fd` and check them. `ahead` was read from the socket already, and is part
+    of it.
 
     Raises TransferCut, BadImage.
     """
@@ -89,7 +93,9 @@ async def receive(sock: socket.socket, fd: int, size: int, ahead: bytes = b"") -
                     raise ConnectionResetError("end of stream")
                 data += got
         except (OSError, TimeoutError) as why:
-            raise TransferCut(f"the connection ended {len(data)} bytes into an image of {size}: {why}") from why
+            raise TransferCut(
+                f"the connection ended {len(data)} bytes into an image of {size}: {why}"
+            ) from why
         if size:
             _check(bytes(data[:size]), 0, bytes(data[size:]))
             os.pwrite(fd, data[:size], 0)

@@ -126,8 +126,7 @@ def _fork(home: Path, name: str, cluster: Cluster) -> tuple[int, int]:
         return pid, hear
     status = 1
     try:
-        os.close(hear)
-        _detach(folder)
+        _detach(folder, keep=tell)
         status = uvloop.run(serve(home, name, cluster, lambda place: _tell(tell, place)))
     except SojournError as why:
         _tell(tell, {"error": why.to_wire()})
@@ -139,9 +138,13 @@ def _fork(home: Path, name: str, cluster: Cluster) -> tuple[int, int]:
         os._exit(status)
 
 
-def _detach(folder: Path) -> None:
-    """A session of our own, no terminal, standard streams to the node's log file."""
+def _detach(folder: Path, *, keep: int) -> None:
+    """A session of our own, no terminal, standard streams to the node's log file, nothing inherited (a lock
+    that a daemon still has open is held for as long as it lives).
+    """
     os.setsid()
+    os.closerange(3, keep)
+    os.closerange(keep + 1, 1 << 16)
     null = os.open(os.devnull, os.O_RDONLY)
     output = os.open(folder / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(null, 0)
@@ -275,11 +278,24 @@ def _is_nats(pid: int, home: Path) -> bool:
 
 
 def _wait_or_kill(pids: list[int], seconds: float) -> list[int]:
-    """Wait for the end of these processes; those that outlast the time are killed, and returned."""
-    waiting = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-    _, late = psutil.wait_procs(waiting, timeout=seconds)
-    for process in late:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(late, timeout=2.0)
-    return [process.pid for process in late]
+    """Wait for the end of these processes; those that outlast the time are killed, and returned.
+
+    By pidfd: a process that has ended counts as ended even where nobody reaps it.
+    """
+    waiting: dict[int, int] = {}
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            waiting[os.pidfd_open(pid)] = pid
+    late: list[int] = []
+    for limit in (seconds, 2.0):
+        until = time.monotonic() + limit
+        while waiting and (left := until - time.monotonic()) > 0:
+            for fd in select.select(list(waiting), [], [], left)[0]:
+                del waiting[fd]
+                os.close(fd)
+        for fd in waiting:
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+        late = late or list(waiting.values())
+    for fd in waiting:
+        os.close(fd)
+    return late
