@@ -94,8 +94,14 @@ class Plan:
 
     def calls_inner(self, offset: int, inner: CodeType) -> bool:
         """Is a frame of `inner` what the call at this offset of the prologue was made for?"""
-        expected = self.inner if offset == min(self.calls, default=None) else ask_in_turn.__code__
-        return offset in self.calls and inner is expected
+        call = self.call_at(offset)
+        expected = self.inner if call == min(self.calls, default=None) else ask_in_turn.__code__
+        return call is not None and inner is expected
+
+    def call_at(self, offset: int) -> int | None:
+        """The call of ours at this position; 3.11 stands behind the call's caches while it runs."""
+        behind = offset - 2 * cache_units("CALL")
+        return next((call for call in (offset, behind) if call in self.calls), None)
 
     def remaining(self) -> tuple[FrameRecord, FunctionType | None]:
         """The record with the values that are still to be taken, and the resumer among them."""

@@ -313,10 +313,11 @@ def _decide(reading: _Reading, inner: _Reading, live: LiveObjects) -> Continuati
 def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
     record, plan = reading.record, reading.plan
     if plan is not None and reading.in_prologue:
-        if not plan.calls_inner(reading.frame.f_lasti, inner.frame.f_code):
+        call = plan.call_at(reading.frame.f_lasti)
+        if call is None or not plan.calls_inner(call, inner.frame.f_code):
             raise Pin(reading.frame, "a finalizer or a signal handler is running")
         _follow_plan(reading, plan)
-        record.after = plan.calls[reading.frame.f_lasti]
+        record.after = plan.calls[call]
         return
     instruction = reading.instruction()
     continuation = _decide(reading, inner, live)
