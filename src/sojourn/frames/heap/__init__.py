@@ -29,6 +29,7 @@ from sojourn.frames.record import Stack
 from . import arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, registry
 from .arrays import remember_mapping
 from .blame import unmovable
+from .deep import DeepDumper
 from .dumper import Dumper, Preset, Refuse
 from .instances import columns, fill_columns
 from .library import Library
@@ -92,23 +93,11 @@ def dump(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        early: list[Any] = []
-        while True:
-            sink = BytesIO()
-            sink.write(_HEADER.pack(_MAGIC, registry.signature(), preset.size, worldly))
-            taken: list[Any] = []
-            dumper = Dumper(
-                sink, preset=preset, library=library, stack=stack,
-                buffer_callback=None if buffers is None else lambda each: bool(taken.append(each)),
-            )  # fmt: skip
-            _write(dumper, roots, early)
-            if len(dumper.found_early) <= len(early):
-                break
-            early = dumper.found_early
-        dumper.dump(None)
-        if buffers is not None:
-            buffers.extend(taken)
-        return sink.getvalue()
+        header = _HEADER.pack(_MAGIC, registry.signature(), preset.size, worldly)
+        try:
+            return _dump(Dumper, header, roots, preset, library, stack, buffers)
+        except RecursionError:
+            return _dump(DeepDumper, header, roots, preset, library, stack, buffers)
     except Refuse as refusal:
         raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
     except Pin as pin:
@@ -118,9 +107,29 @@ def dump(
             gc.enable()
 
 
+def _dump(
+    kind: type[Dumper], header: bytes, roots: Any, preset: Preset, library: Library, stack: Any, buffers: Any
+) -> bytes:
+    early: list[Any] = []
+    while True:
+        sink = BytesIO()
+        sink.write(header)
+        taken: list[Any] = []
+        take = None if buffers is None else taken.append
+        dumper = kind(sink, preset=preset, library=library, stack=stack, buffer_callback=take)
+        _write(dumper, roots, early)
+        if len(dumper.found_early) <= len(early):
+            break
+        early = dumper.found_early
+    dumper.dump(None)
+    if buffers is not None:
+        buffers.extend(taken)
+    return sink.getvalue()
+
+
 def _write(dumper: Dumper, roots: Any, early: list[Any]) -> None:
     for each in reversed(early):
-        dumper.dump(list(each))
+        dumper.dump(dumper.ours(list(each)))
         dumper.drain(fill_columns, columns)
         dumper.completed.add(id(each))
         dumper.dump([each])

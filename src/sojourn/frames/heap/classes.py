@@ -12,6 +12,7 @@ dict. The C half of an abstract class is made anew, and its registry is filled w
 from __future__ import annotations
 
 import _abc
+import types
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
@@ -143,7 +144,9 @@ def _hidden_types() -> dict[str, type]:
         "reversed items": reversed(empty.items()), "callable iterator": iter(int, 0), "alias": list[int],
         "union": int | str, "sequence iterator": iter(FunctionSample()),
     }  # fmt: skip
-    return {name: type(sample) for name, sample in samples.items()}
+    public = {f"types.{name}": getattr(types, name) for name in types.__all__}
+    found = {name: type(sample) for name, sample in samples.items()}
+    return found | {name: cls for name, cls in public.items() if isinstance(cls, type) and cls not in found.values()}
 
 
 class FunctionSample:

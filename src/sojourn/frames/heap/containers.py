@@ -29,7 +29,7 @@ from .dumper import Dumper
 from .registry import constructor
 from .words import python_made
 
-DICT, SET, FROZEN, MODULE_DICT = range(4)  # what a persistent id announces
+DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES = range(6)  # what a persistent id announces
 
 ATOMIC: frozenset[type] = frozenset(
     (str, int, float, bool, bytes, complex, type(None), type(...), type(NotImplemented), range)
@@ -95,20 +95,18 @@ def _announce_dict(dumper: Dumper, obj: dict[Any, Any]) -> Any:
         return place
     name = dumper.library.dicts.get(id(obj))
     if name is not None:
-        dumper.announce(obj)
-        return announce_module(dumper, name)
+        return announce_module(dumper, dumper.announce(obj), name)
     if keys_ready(dumper, obj):
         return None
-    dumper.announce(obj)
     dumper.later(fill_dict, obj, [part for item in obj.items() for part in item], 1)
-    return (DICT, len(obj))
+    return (DICT, dumper.announce(obj), len(obj))
 
 
-def announce_module(dumper: Dumper, name: str) -> Any:
+def announce_module(dumper: Dumper, place: int, name: str) -> Any:
     module = dumper.library.modules.get(name)
     if module is not None:
         dumper.later_module(name, module)
-    return (MODULE_DICT, name, module is None)
+    return (MODULE_DICT, place, name, module is None)
 
 
 def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
@@ -119,9 +117,8 @@ def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
     ready = keys_ready(dumper, elements)
     if ready and ((len(elements) < 2 and table_size(obj) == _SMALLEST) or _same(obj, set, elements)):
         return None
-    dumper.announce(obj)
     dumper.later(fill_set, obj, [elements, table_size(obj)], 1)
-    return (SET,)
+    return (SET, dumper.announce(obj))
 
 
 def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
@@ -134,8 +131,7 @@ def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
         return None
     if len(elements) < 2 or _same(obj, frozenset, elements):
         return None
-    dumper.announce(obj)
-    return (FROZEN, elements, table_size(obj))
+    return (FROZEN, dumper.announce(obj), elements, table_size(obj))
 
 
 def _same(obj: Any, kind: Any, elements: list[Any]) -> bool:

@@ -87,7 +87,7 @@ class Dumper(_pickle.Pickler):
         self.completed: set[int] = set()  # ids of those whose elements are
         self.modules_met: set[str] = set()
         self.records: dict[int, Any] = {}  # id of a generator -> its frame at rest
-        self.announced: dict[int, int] = {}  # id of what has a place in the loader's list -> that place
+        self.announced: dict[int, int] = {}  # id of what has been announced -> its number
         self.announcements = 0
         self.keep: list[object] = []  # objects made for this dump whose ids must stay theirs
         self.reducers: dict[type, Reducer] = dict(registry.BY_TYPE)
@@ -135,8 +135,16 @@ class Dumper(_pickle.Pickler):
         """Have `fill(obj, state)` carried out by the loader when everything of lower levels is complete."""
         self.work[level].append((fill, obj, state))
 
+    def ours(self, made: Any) -> Any:
+        """Mark what the dump itself makes (see `deep`)."""
+        return made
+
+    def only(self, made: Any) -> Any:
+        """Mark a list that the dump makes of the program's own things."""
+        return made
+
     def announce(self, obj: Any) -> int:
-        """Give an object its place in the loader's list of announced ones."""
+        """Give an object its number among the announced ones."""
         place = self.announced[id(obj)] = self.announcements
         self.announcements += 1
         return place
@@ -156,17 +164,17 @@ class Dumper(_pickle.Pickler):
         while True:
             if self.instances:
                 batch, self.instances = self.instances, []
-                self.dump((fill_columns, columns(self, batch)))
+                self.dump((fill_columns, self.ours(columns(self, batch))))
             elif self.work[0]:
                 self._write(0)
             elif self.work[1]:
                 # Contents first (they may announce further containers), the filling itself when all are written.
                 batch, self.work[1] = self.work[1], []
                 self.unfilled += batch
-                self.dump([state for _, _, state in batch])
+                self.dump(self.ours([state for _, _, state in batch]))
             elif self.unfilled:
                 batch, self.unfilled = self.unfilled[::-1], []
-                self.dump((None, [part for item in batch for part in item]))
+                self.dump((None, self.ours([part for item in batch for part in item])))
             elif self.work[2]:
                 self._write(2)
             else:
@@ -174,7 +182,7 @@ class Dumper(_pickle.Pickler):
 
     def _write(self, level: int) -> None:
         batch, self.work[level] = self.work[level], []
-        self.dump((None, [part for item in batch for part in item]))
+        self.dump((None, self.ours([part for item in batch for part in item])))
 
 
 def _refused(obj: Any, dumper: Dumper) -> Any:

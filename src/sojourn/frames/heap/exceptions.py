@@ -3,18 +3,18 @@
 An exception is carried bare, as other instances are: a shell from the solid base's `__new__` without arguments (so that
 no `__init__` of the program runs), then `args`, the C fields, the chain and the traceback.
 
-A traceback's frames have ended, or will go on elsewhere. Each entry gets a frame of a stand-in function with the same
-name, file, line and globals, which is what printing and logging ask for.
+A traceback's frames have ended, or will go on elsewhere. Each entry gets an ended frame of the same code and globals, at
+the same position: printing and logging find what they would have found, columns included.
 
 Stated limit: the locals of frames in tracebacks do not travel.
 """
 
 from __future__ import annotations
 
-from types import FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, TracebackType
+from types import CodeType, FrameType, GetSetDescriptorType, MemberDescriptorType, TracebackType
 from typing import Any
 
-from sojourn.frames.assemble import original_of
+from sojourn.frames.resume import traceback_parts, traceback_restore
 
 from .dumper import Dumper, Refuse
 from .instances import plan_of
@@ -86,35 +86,14 @@ def fill_exception(error: BaseException, state: tuple[Any, ...]) -> None:
 
 @reduces(TracebackType)
 def _reduce_traceback(traceback: TracebackType, dumper: Dumper) -> Any:
-    frame = traceback.tb_frame
-    code = original_of(frame.f_code)
-    where = (code.co_name, code.co_qualname, code.co_filename, code.co_firstlineno)
     if traceback.tb_next is not None:
         dumper.later(fill_traceback, traceback, traceback.tb_next)
-    return make_traceback, (frame.f_globals, where, traceback.tb_lineno)
+    return make_traceback, traceback_parts(traceback)
 
 
 @constructor
-def make_traceback(namespace: dict[str, Any], where: tuple[str, str, str, int], line: int) -> TracebackType:
-    name, qualname, file, first = where
-    code = _stand_in.__code__.replace(
-        co_name=name, co_qualname=qualname, co_filename=file, co_firstlineno=first, co_linetable=b""
-    )
-    try:
-        FunctionType(code, namespace)(_Ended)
-    except _Ended as ended:
-        inner = ended.__traceback__
-        assert inner is not None and inner.tb_next is not None
-        return TracebackType(None, inner.tb_next.tb_frame, -1, line)
-    raise AssertionError
-
-
-class _Ended(Exception):
-    """Ends a stand-in, so that its frame is over."""
-
-
-def _stand_in(ended: Any) -> None:
-    raise ended
+def make_traceback(code: CodeType, namespace: dict[str, Any], offset: int, line: int) -> TracebackType:
+    return traceback_restore(None, (code, namespace, offset, line))
 
 
 @constructor

@@ -110,14 +110,18 @@ def columns(dumper: Dumper, batch: list[Any]) -> list[Any]:
         values: list[Any] = []
         if plan.attributes is not None:
             attributes = plan.attributes(obj)
-            if attributes:
+            if sys.getrefcount(attributes) > _OWN_REFERENCES:  # the program holds this very dict elsewhere too
+                rows = groups.setdefault((plan.cls, _WHOLE), ([], []))
+                rows[0].append(obj)
+                rows[1].append(attributes)
+            elif attributes:
                 if plan.shadowed.isdisjoint(attributes) and set(map(type, attributes)) == _STRINGS:
                     keys = tuple(attributes)
                     values += attributes.values()
                 else:
                     rows = groups.setdefault((plan.cls, None), ([], []))
                     rows[0].append(obj)
-                    rows[1].append([part for item in attributes.items() for part in item])
+                    rows[1].append(dumper.only([part for item in attributes.items() for part in item]))
         for key, slot in plan.slots:
             try:
                 values.append(slot.__get__(obj))
@@ -130,11 +134,15 @@ def columns(dumper: Dumper, batch: list[Any]) -> list[Any]:
             rows[1].append(values)
     flat: list[Any] = []
     for (_, keys), (objects, rows) in groups.items():
-        flat += (objects, keys, rows if keys is None else [list(column) for column in zip(*rows, strict=True)])
+        if keys is not None:
+            rows = [dumper.only(list(column)) for column in zip(*rows, strict=True)]
+        flat += (objects, keys, rows)
     return flat
 
 
 _STRINGS = {str}
+_WHOLE = "dict"  # in the place of keys: the dict itself is the column
+_OWN_REFERENCES = 3  # the instance's, the local's, and the one of asking
 
 # Putting together
 
@@ -143,6 +151,10 @@ _STRINGS = {str}
 def fill_columns(flat: list[Any]) -> None:
     parts = iter(flat)
     for objects, keys, columns in zip(parts, parts, parts, strict=True):
+        if keys == _WHOLE:
+            for obj, attributes in zip(objects, columns, strict=True):
+                _dict_of(obj).__set__(obj, attributes)
+            continue
         if keys is None:
             for obj, items in zip(objects, columns, strict=True):
                 _fill_dict(obj, items)
@@ -165,6 +177,13 @@ def _fill_dict(obj: Any, items: list[Any]) -> None:
     assert read is not None
     pairs = iter(items)
     read(obj).update((sys.intern(k) if type(k) is str else k, v) for k, v in zip(pairs, pairs, strict=True))
+
+
+def _dict_of(obj: Any) -> Any:
+    """The descriptor behind `__dict__`."""
+    read = Plan(type(obj)).attributes
+    assert read is not None
+    return read.__self__  # type: ignore[attr-defined]
 
 
 @constructor

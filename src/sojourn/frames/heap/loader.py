@@ -4,7 +4,7 @@ The stream is: the preset (taken from `buffers`, one opcode sequence each), batc
 (None, [fill, object, state, fill, …]), to be carried out in order, or (fill, state of many objects), or a plain list of
 states, which only have to exist before anything that uses them is filled. The roots are a tuple of one.
 
-What was announced is kept in a list; a persistent id is either a place in it or a tuple that says what to make.
+What was announced has a number; a persistent id is such a number, or a tuple that says what to make and its number.
 
 Filling by hash may come too early: the key of one dict may hash something that another late fill completes. So late
 fills note the hashes they saw, and those whose keys have changed their hash are filled again until nothing moves.
@@ -21,7 +21,7 @@ from typing import Any
 
 from sojourn.errors import BadImage, InternalError, Refused
 
-from .containers import DICT, FROZEN, MODULE_DICT, SET, fill_dict, fill_set, make_frozenset
+from .containers import DICT, FROZEN, LIST, MODULE_DICT, SET, TUPLES, fill_dict, fill_set, make_frozenset
 from .contents import fill_items, fill_subset, fill_through
 from .modules import module_named
 
@@ -49,13 +49,13 @@ class Loader(_pickle.Unpickler):
         super().__init__(
             BytesIO(b"\x80\x05" + head + b"N." + data), buffers=chain(present, junk, buffers)  # type: ignore[arg-type]
         )
-        self.announced: list[Any] = []
+        self.announced: dict[int, Any] = {}
         self.hashed: list[tuple[Any, Any, Any, list[int]]] = []
 
     def persistent_load(self, pid: Any) -> Any:
         if type(pid) is int:
             return self.announced[pid]
-        kind, *rest = pid
+        kind, place, *rest = pid
         made: Any
         if kind == DICT:
             made = dict.fromkeys(range(rest[0]))
@@ -65,9 +65,22 @@ class Loader(_pickle.Unpickler):
             made = ModuleType.__dict__["__dict__"].__get__(module_named(*rest))
         elif kind == FROZEN:
             made = make_frozenset(*rest)
+        elif kind == LIST:
+            made = []
+        elif kind == TUPLES:
+            return self._tuples(rest[0])
         else:
             raise BadImage(f"a persistent id of unknown kind {kind!r}")
-        self.announced.append(made)
+        self.announced[place] = made
+        return made
+
+    def _tuples(self, rows: list[Any]) -> tuple[Any, ...]:
+        """Nested tuples, innermost first: place, contents, and [position, place of an earlier one, …]."""
+        made: tuple[Any, ...] = ()
+        for place, contents, nested in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+            for position, earlier in zip(nested[::2], nested[1::2], strict=True):
+                contents[position] = self.announced[earlier]
+            made = self.announced[place] = tuple(contents)
         return made
 
     def read(self) -> Any:

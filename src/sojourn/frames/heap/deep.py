@@ -1,0 +1,105 @@
+"""Containers nested too deep for the pickler's recursion: tried only after a dump has failed for it.
+
+Here lists and dicts are announced and filled later, as instances are. A tuple cannot be a shell; a tuple of tuples is
+announced with everything it nests, innermost first, and the loader builds one after the other.
+
+What the dump itself makes (arguments, states, batches) has to be there at once and is written in place: it is marked as
+`ours`, with what lies directly in it. Should that be a list of the program's, it costs a level of recursion, no more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .containers import DICT, LIST, TUPLES, fill_dict
+from .contents import fill_list
+from .dumper import Dumper
+
+
+def _announce_list(dumper: DeepDumper, obj: list[Any]) -> Any:
+    place = dumper.announced.get(id(obj))
+    if place is not None:
+        return place
+    if not obj or dumper.is_ours(obj):
+        return None
+    Dumper.later(dumper, fill_list, obj, dumper.only(list(obj)))
+    return (LIST, dumper.announce(obj))
+
+
+def _announce_dict(dumper: DeepDumper, obj: dict[Any, Any]) -> Any:
+    announced = Dumper.special[dict](dumper, obj)
+    if announced is not None or not obj or dumper.is_ours(obj):
+        return announced
+    Dumper.later(dumper, fill_dict, obj, dumper.only([part for item in obj.items() for part in item]))
+    return (DICT, dumper.announce(obj), len(obj))
+
+
+def _announce_tuple(dumper: DeepDumper, obj: tuple[Any, ...]) -> Any:
+    place = dumper.announced.get(id(obj))
+    if place is not None:
+        return place
+    if tuple not in set(map(type, obj)) or dumper.is_ours(obj):
+        return None
+    rows: list[Any] = []
+    pending: list[tuple[tuple[Any, ...], int]] = [(obj, 0)]
+    under_way = {id(obj)}
+    while pending:
+        here, index = pending.pop()
+        while index < len(here):
+            part = here[index]
+            index += 1
+            if type(part) is tuple and part and id(part) not in dumper.announced and id(part) not in under_way:
+                pending += ((here, index), (part, 0))
+                under_way.add(id(part))
+                break
+        else:
+            nested = [(i, dumper.announced[id(part)]) for i, part in enumerate(here) if type(part) is tuple and part]
+            places = dict(nested)
+            rows.append(dumper.announce(here))
+            rows.append(dumper.only([None if i in places else part for i, part in enumerate(here)]))
+            rows.append(dumper.only([number for pair in nested for number in pair]))
+    return (TUPLES, dumper.announced[id(obj)], dumper.only(rows))
+
+
+class DeepDumper(Dumper):
+    """The same dump with a stack depth that does not depend on the program's data."""
+
+    def __init__(self, sink: Any, **more: Any) -> None:
+        super().__init__(sink, **more)
+        self._ours: dict[int, Any] = {}
+
+    def persistent_id(self, obj: Any, special: Any = None) -> Any:
+        handler = _SPECIAL.get(type(obj))
+        if handler is not None:
+            return handler(self, obj)
+        return None
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduced = super().reducer_override(obj)
+        if type(reduced) is tuple:
+            for part in reduced:
+                self.ours(part)
+        return reduced
+
+    def later(self, fill: Any, obj: Any, state: Any, level: int = 0) -> None:
+        super().later(fill, obj, self.ours(state), level)
+
+    def only(self, made: list[Any]) -> list[Any]:
+        """Mark a list of the program's own things, and none of these."""
+        self._ours[id(made)] = made
+        return made
+
+    def ours(self, made: Any) -> Any:
+        if type(made) in _SPECIAL:
+            self._ours[id(made)] = made
+            if type(made) is not dict:
+                for part in made:
+                    if type(part) in _SPECIAL:
+                        self._ours[id(part)] = part
+        return made
+
+    def is_ours(self, obj: Any) -> bool:
+        return id(obj) in self._ours
+
+
+_SPECIAL: dict[type, Any] = {**Dumper.special, list: _announce_list, dict: _announce_dict, tuple: _announce_tuple}
