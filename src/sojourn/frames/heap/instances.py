@@ -134,7 +134,7 @@ def columns(dumper: Dumper, batch: list[Any]) -> list[Any]:
             rows[1].append(values)
     flat: list[Any] = []
     for (_, keys), (objects, rows) in groups.items():
-        if keys is not None:
+        if keys is not None and keys is not _WHOLE:
             rows = [dumper.only(list(column)) for column in zip(*rows, strict=True)]
         flat += (objects, keys, rows)
     return flat
