@@ -82,6 +82,7 @@ class Node:
         self.processes: dict[str, Process] = {}  # by id: those that are here
         self.expected: set[str] = set()  # ids of those that are about to be here
         self.ending = asyncio.Event()  # somebody asked the node to end
+        self._addresses: dict[str, str] = {}  # where each node was last, for while the control plane is away
         self._interpreters: list[dict[str, Any]] = []
         self._incarnation = secrets.token_hex(8)
         self._boot = boot_id()
@@ -89,7 +90,7 @@ class Node:
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
         self.operations = Operations(self)
-        self.peers = Peers(secret, self.operations.serve_peer, self._arrive, self._address_of)
+        self.peers = Peers(secret, self.operations.serve_peer, self._arrive, self.address_of)
         self.keeper = Keeper(
             terms=Terms(options.lease),
             registry=registry,
@@ -190,7 +191,9 @@ class Node:
             self.directory.apply(step)
 
     def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
-        """A record is gone: what this node kept of the process goes too."""
+        """Addresses are remembered. When a record is gone, what this node kept of the process goes too."""
+        if isinstance(new, NodeEntry):
+            self._addresses[name] = new.address
         if kind == "process" and isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
             if process is not None and process.over.is_set():
@@ -216,9 +219,9 @@ class Node:
             load=round(os.getloadavg()[0], 2),
         )
 
-    def _address_of(self, node: str) -> str | None:
-        entry = self.directory.node(node)
-        return entry.address if entry else None
+    def address_of(self, node: str) -> str | None:
+        """Where that node listens, as far as is known; None when there is none, or it is dead."""
+        return None if self.keeper.dead(node) else self._addresses.get(node)
 
     # -- processes -------------------------------------------------------------------------------
 

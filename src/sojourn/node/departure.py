@@ -41,8 +41,8 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
         raise Busy(f"{process.name} is being moved already")
     if target == node.name:
         raise UsageError(f"{process.name} is at {target} already")
-    entry = node.directory.node(target)
-    if entry is None:
+    address = node.address_of(target)
+    if address is None:
         names = ", ".join(other.name for other in node.directory.nodes())
         raise NotFound(f"there is no node {target!r}", advice=f"the nodes are: {names}")
     if deadline is not None and deadline <= 0:
@@ -51,7 +51,7 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
     process.moving = True
     work = node.spawn(
         _move(
-            node, process, target, entry.address, FREEZE if deadline is None else deadline, stages.put_nowait
+            node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait
         )
     )
     work.add_done_callback(lambda _: stages.put_nowait(None))

@@ -318,7 +318,7 @@ class Operations:
         chosen = asked.node or self._place()
         if chosen == self._node.name:
             return await self._start(asked)
-        if self._directory.node(chosen) is None:
+        if self._node.address_of(chosen) is None:
             names = ", ".join(entry.name for entry in self._directory.nodes())
             raise NotFound(f"there is no node {chosen!r}", advice=f"the nodes are: {names}")
         channel = await self._node.peers.channel(chosen)
@@ -544,6 +544,9 @@ class Operations:
     # -- moving and testing ----------------------------------------------------------------------
 
     async def _own_move(self, process: Process, asked: Move, emit: Emit) -> Any:
+        if process.moving:
+            raise Busy(f"{process.name} is being moved already")
+        await self._hands_off(process)  # it may have arrived this moment, with its confirmation on the way
         return await depart(self._node, process, asked.node, asked.deadline, emit)
 
     @property

@@ -1,0 +1,264 @@
+"""A cluster to break: fault points, kills, and what must hold afterwards.
+
+The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid, into a
+journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in the journal
+as a number that comes twice or never; a log that lost or doubled something differs from what the plain program writes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from sojourn.client import Cluster, connect
+from sojourn.client.calls import Call, ProcessInfo
+from sojourn.client.sync import Link
+from sojourn.node import config
+from sojourn.testing.leaks import gone, processes_of
+
+TICKER = """\
+import os, sys, time
+journal, count, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+for number in range(count):
+    fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, b"%d %d\\n" % (number, os.getpid()))
+    os.close(fd)
+    print("line", number, "of", count, flush=True)
+    if number % 10 == 0:
+        print("tenth", number, file=sys.stderr, flush=True)
+    time.sleep(pause)
+"""
+SOON = 30.0  # seconds within which everything that is waited for has to happen
+
+
+class Arena:
+    """A cluster and what tests do to it."""
+
+    def __init__(self, scratch: Path, *, nodes: int, lease: int) -> None:
+        self.scratch = scratch
+        self._nodes = nodes
+        self._lease = lease
+        self._pool = ThreadPoolExecutor(16)
+        self._killed: set[str] = set()
+        self._tickers: dict[str, tuple[Path, int]] = {}
+        self._links: dict[str, Link] = {}
+
+    def __enter__(self) -> Arena:
+        self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
+        self.program = self.scratch / "ticker.py"
+        self.program.write_text(TICKER)
+        up = ["--home", str(self.home), "--nodes", str(self._nodes), "--lease", str(self._lease), "--faults"]
+        environment = {**os.environ, "SOJOURN_HOME": str(self.home)}
+        subprocess.run(
+            [sys.executable, "-m", "sojourn.node", "up", *up],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            timeout=SOON,
+        )
+        cluster = config.read(self.home)
+        assert cluster is not None
+        self.cluster = cluster
+        self.pids = {place.name: place.pid for place in cluster.nodes}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.nats(signal.SIGCONT)
+        for link in self._links.values():
+            link.close()
+        subprocess.run(
+            [sys.executable, "-m", "sojourn.node", "down", "--home", str(self.home)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=SOON,
+        )
+        self._pool.shutdown()
+        gone(self.home)
+        shutil.rmtree(self.home)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def at(self, node: str) -> Link:
+        """A connection to that node."""
+        if node not in self._links:
+            self._links[node] = Link(self.home, node)
+        return self._links[node]
+
+    @property
+    def living(self) -> list[str]:
+        return [name for name in self.pids if name not in self._killed]
+
+    @property
+    def client(self) -> Cluster:
+        return connect(self.home, node=self.living[0])
+
+    def ask(self, node: str, op: str, **args: Any) -> Any:
+        return self.at(node).ask(Call(op, args, object))
+
+    def ps(self) -> dict[str, ProcessInfo]:
+        with self.client as client:
+            return {row.name: row for row in client.ps(all=True)}
+
+    def row(self, name: str) -> ProcessInfo:
+        return self.ps()[name]
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = SOON) -> None:
+        """Wait for something that can only be looked at."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds} s: {what}; {self.story()}"
+            time.sleep(0.02)
+
+    def story(self) -> str:
+        rows = [msgspec.to_builtins(row) for row in self.ps().values()]
+        logs = [(self.home / "nodes" / name / "node.log").read_text()[-3000:] for name in self.pids]
+        return "\n".join([str(rows), *logs])
+
+    # -- programs --------------------------------------------------------------------------------
+
+    def ticker(self, name: str, node: str, *, count: int = 100_000, pause: float = 0.01) -> Path:
+        """Start a ticker; its journal."""
+        journal = self.scratch / f"{name}.journal"
+        with self.client as client:
+            args = [str(journal), str(count), str(pause)]
+            client.run(str(self.program), *args, name=name, node=node, python=sys.executable)
+        self._tickers[name] = (journal, count)
+        self.ticks(journal, 3)
+        return journal
+
+    def numbers(self, journal: Path) -> list[int]:
+        """What the journal holds. (Its last line may be being written.)"""
+        text = journal.read_text() if journal.exists() else ""
+        return [int(line.split()[0]) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def ticks(self, journal: Path, more: int = 5) -> None:
+        """Wait until the program has gone on."""
+        before = len(self.numbers(journal))
+        self.until(lambda: len(self.numbers(journal)) >= before + more, f"{journal.name} goes on")
+
+    # -- moving and breaking ---------------------------------------------------------------------
+
+    def move(self, name: str, node: str, *, via: str | None = None, **more: Any) -> Future[Any]:
+        """Begin a move; its outcome. `via` is the node that is asked."""
+
+        def run(stages: list[str]) -> Any:
+            link = Link(self.home, via or self.row(name).node)
+            try:
+                stream = link.stream(Call("move", {"name": name, "node": node, **more}, object))
+                while True:
+                    stages.append(next(stream)["stage"])
+            except StopIteration as end:
+                return end.value
+            finally:
+                link.close()
+
+        stages: list[str] = []
+        future = self._pool.submit(run, stages)
+        future.stages = stages  # type: ignore[attr-defined]
+        return future
+
+    def hold(self, node: str, point: str) -> None:
+        self.ask(node, "testing.hold", point=point)
+
+    def reached(self, node: str, point: str, move: Future[Any]) -> None:
+        """Wait until a move is held there."""
+        waiting = self._pool.submit(Link(self.home, node).ask, Call("testing.reached", {"point": point}, object))
+        self.until(lambda: waiting.done() or move.done(), f"{point} at {node}")
+        if not waiting.done():
+            raise AssertionError(f"the move ended before {point}: {move.exception() or move.result()}")
+
+    def release(self, node: str, point: str, then: str = "go") -> None:
+        self.ask(node, "testing.release", point=point, then=then)
+
+    def kill(self, node: str) -> None:
+        """As a power cut would."""
+        self._killed.add(node)
+        os.kill(self.pids[node], signal.SIGKILL)
+        fd = os.pidfd_open(self.pids[node])
+        os.close(fd)
+        self.until(lambda: not _lives(self.pids[node]), f"{node} is dead")
+
+    def nats(self, number: int) -> None:
+        assert self.cluster.nats.pid is not None
+        os.kill(self.cluster.nats.pid, number)
+
+    # -- what must hold --------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """The invariants, then the end of everything, then that nothing is left of it."""
+        self.until(
+            lambda: all(row.state in ("running", "ended", "lost") for row in self.ps().values()),
+            "every move is settled",
+        )
+        rows = self.ps()
+        for name, (journal, count) in self._tickers.items():
+            if name not in rows:
+                continue
+            row = rows[name]
+            if row.state == "running":
+                assert row.node not in self._killed, f"{name} runs at a dead node"
+                self.ticks(journal)
+            numbers = self.numbers(journal)
+            assert numbers == list(range(len(numbers))), f"{name}: two copies ran, or one was lost: {self.story()}"
+            with self.client as client:
+                process = client.process(name)
+                if row.state == "running":
+                    process.kill()
+                    process.wait()
+                if row.state != "lost" and row.node not in self._killed:
+                    self._check_log(name, count)
+                process.rm()
+        assert not self.ps()
+        self.until(lambda: not self._stopped(), "no stopped orphan")
+        hosts = {int(line.split()[1]) for path, _ in self._tickers.values() for line in path.read_text().splitlines()}
+        self.until(lambda: not any(map(_lives, hosts)), "no host is left")
+        for node in self.living:
+            folder = self.home / "nodes" / node / "logs"
+            self.until(lambda folder=folder: not folder.exists() or not any(folder.iterdir()), "no log is left")
+            left = [os.readlink(f"/proc/{self.pids[node]}/fd/{fd}") for fd in _descriptors(self.pids[node])]
+            assert not [path for path in left if "memfd:image" in path or path.endswith(".log") and "/logs/" in path]
+
+    def _check_log(self, name: str, count: int) -> None:
+        """The log is a beginning of what the plain program writes, on each stream."""
+        out, err = b"", b""
+        for item in self.at(self.living[0]).stream(Call("logs", {"name": name}, object)):
+            if item["stream"] == "out":
+                out += item["data"]
+            else:
+                err += item["data"]
+        whole_out = b"".join(b"line %d of %d\n" % (n, count) for n in range(len(out.splitlines())))
+        whole_err = b"".join(b"tenth %d\n" % n for n in range(0, 10 * len(err.splitlines()), 10))
+        assert whole_out.startswith(out) and whole_err.startswith(err), f"the log of {name} is not the program's"
+
+    def _stopped(self) -> list[int]:
+        found: list[int] = []
+        for process in processes_of(self.home):
+            try:
+                if process.status() == psutil.STATUS_STOPPED:
+                    found.append(process.pid)
+            except psutil.Error:
+                pass
+        return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _descriptors(pid: int) -> list[str]:
+    return [fd for fd in os.listdir(f"/proc/{pid}/fd") if os.path.lexists(f"/proc/{pid}/fd/{fd}")]
