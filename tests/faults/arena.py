@@ -220,7 +220,7 @@ class Arena:
                 if row.state != "lost" and row.node not in self._killed:
                     self._check_log(name, count)
                 process.rm()
-        assert not self.ps()
+        self.until(lambda: not self.ps(), "no record is left")
         self.until(lambda: not self._stopped(), "no stopped orphan")
         hosts = {int(line.split()[1]) for path, _ in self._tickers.values() for line in path.read_text().splitlines()}
         self.until(lambda: not any(map(_lives, hosts)), "no host is left")

@@ -129,12 +129,12 @@ def test_process_ends_while_it_is_frozen(arena: Arena) -> None:
 
 def test_process_ends_before_it_can_be_frozen(arena: Arena) -> None:
     """It comes to its own end while the move begins."""
-    journal = arena.ticker("t", "n1", count=60)
+    journal = arena.ticker("t", "n1", count=400)
     arena.hold("n1", "source.before-freeze")
     move = arena.move("t", "n2")
     arena.reached("n1", "source.before-freeze", move)
-    arena.until(lambda: len(arena.numbers(journal)) == 60, "its last line")
-    arena.until(lambda: arena.client.process("t").wait(timeout=0.01) is not None or move.done(), "its end")
+    arena.until(lambda: len(arena.numbers(journal)) == 400, "its last line")
+    assert arena.client.process("t").wait(timeout=SOON).exit_code == 0
     arena.release("n1", "source.before-freeze")
     with pytest.raises(WrongState):
         move.result(SOON)

@@ -36,7 +36,7 @@ from sojourn.model.process import OVER, State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
 from sojourn.node.departure import depart
-from sojourn.node.processes import Process
+from sojourn.node.processes import PACE, Process
 from sojourn.node.talk import Emit
 from sojourn.resources.log import STREAM_NAMES, Log, Position
 
@@ -375,6 +375,9 @@ class Operations:
         while True:
             try:
                 revision = await self._node.registry.create(record)
+            except Unavailable:
+                self._node.spawn(self._never_was(record))
+                raise
             except NameTaken:
                 if given:
                     raise
@@ -383,6 +386,37 @@ class Operations:
                 continue
             self._directory.wrote(record, revision)
             return Known(record, revision)
+
+    async def _never_was(self, record: Record) -> None:
+        """A record was refused for want of an answer, but may still land: take its place, and free the name."""
+        registry = self._node.registry
+        self._node.expected.add(record.id)  # it is nobody's business to declare it lost
+        try:
+            while True:
+                try:
+                    revision = await registry.create(record)  # beats the one that is under way
+                except Unavailable:
+                    await asyncio.sleep(PACE)
+                    continue
+                except NameTaken:
+                    known = await self._patiently(lambda: registry.get(record.name))
+                    if known is None or known.record.id != record.id:
+                        return
+                    revision = known.revision
+                await self._patiently(lambda at=revision: registry.delete(record.name, at))
+                return
+        except StaleEpoch:
+            pass  # removed by somebody else
+        finally:
+            self._node.expected.discard(record.id)
+
+    async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer, however long the control plane is away."""
+        while True:
+            try:
+                return await call()
+            except Unavailable:
+                await asyncio.sleep(PACE)
 
     # -- the end of a process --------------------------------------------------------------------
 
