@@ -21,7 +21,8 @@ from types import CodeType
 from typing import Any
 
 VERSION = sys.version_info[:2]
-_CACHES: Any = getattr(opcode, "_inline_cache_entries")  # noqa: B009 (by version a list by opcode or a dict by name)
+# By version a list by opcode or a dict by name.
+_CACHES: Any = getattr(opcode, "_inline_cache_entries")  # noqa: B009
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _TAKES_ARGUMENT = frozenset(getattr(dis, "hasarg", ())) or frozenset(range(dis.HAVE_ARGUMENT, 256))
 _NEVER_FALLS_THROUGH = frozenset({
@@ -29,17 +30,15 @@ _NEVER_FALLS_THROUGH = frozenset({
     "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "INTERPRETER_EXIT",
 })  # fmt: skip
 # Where `dis.stack_effect` describes the pair of an instruction and its neighbour, or a state we never see.
-_EFFECTS: dict[str, Any] = {"RETURN_GENERATOR": lambda arg: 1}
-if VERSION == (3, 11):
-    _EFFECTS["PRECALL"] = lambda arg: 0
-    _EFFECTS["CALL"] = lambda arg: -arg - 1
+# Each is a constant and a factor of the argument.
+_EFFECTS: dict[str, tuple[int, int]] = {"RETURN_GENERATOR": (1, 0)} | (
+    {"PRECALL": (0, 0), "CALL": (-1, -1)} if VERSION == (3, 11) else {}
+)
 
 
 def cache_units(name: str) -> int:
     """How many code units of inline cache follow the instruction."""
-    if isinstance(_CACHES, dict):
-        return _CACHES.get(name, 0)
-    return _CACHES[dis.opmap[name]]
+    return _CACHES.get(name, 0) if VERSION >= (3, 13) else _CACHES[dis.opmap[name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def after(instruction: Instruction, kinds: str, *, jump: bool = False) -> str:
 def _effect(instruction: Instruction, jump: bool) -> int:
     special = _EFFECTS.get(instruction.name)
     if special is not None:
-        return special(instruction.arg)
+        return special[0] + special[1] * instruction.arg
     number = dis.opmap[instruction.name]
     return dis.stack_effect(number, instruction.arg if number in _TAKES_ARGUMENT else None, jump=jump)
 

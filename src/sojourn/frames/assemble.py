@@ -24,19 +24,18 @@ Rejected: writing into a fresh frame's memory (corrupts reference counts at the 
 
 from __future__ import annotations
 
-import dis
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
 
 from .analyze import VERSION, Facts, Handler, Position, cache_units, facts
 from .record import FrameRecord
+from .tables import write_exception_table, write_line_table
+from .writer import NO_POSITION, Writer
 
 CO_VARARGS, CO_VARKEYWORDS = 4, 8
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
-_MAX_ARG = 255
-_NO_POSITION: Position = (None, None, None, None)
 _STOP_ITERATION_WRAP = 4  # CALL_INTRINSIC_1: ASYNC_GEN_WRAP
 
 # What becomes of the value that the inner frame gives: a record's `after` holds words of this table, which are carried
@@ -64,13 +63,9 @@ def _ask_in_turn(stages: list[tuple[Any, Any, Any]], otherwise: object) -> objec
     return otherwise
 
 
-# What is left of an operator whose first method gave NotImplemented. It has a namespace of its own, so that a stack with
-# this frame on it can be frozen like any other.
+# What is left of an operator whose first method gave NotImplemented. It has a namespace of its own, so that a stack
+# with this frame on it can be frozen like any other.
 ask_in_turn = FunctionType(_ask_in_turn.__code__.replace(co_filename="<sojourn>", co_name="ask_in_turn"), {})
-
-
-class _Marked(Exception):
-    """Raised and caught inside a prologue, because only a handler can push a position."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,8 +78,9 @@ class Plan:
     shift: int = 0  # length of the prologue
     entry: int = 0  # generators: offset of RETURN_GENERATOR
     pause: int | None = None  # generators: offset of the priming YIELD_VALUE
-    calls: dict[int, str] = field(default_factory=dict)  # offset of a call of ours -> what becomes of its result
-    marks: dict[int, int] = field(default_factory=dict)  # offset of a raise -> offset in the original
+    # Offset of a call of ours -> what becomes of its result.
+    calls: dict[int, str] = field(default_factory=dict[int, str])
+    marks: dict[int, int] = field(default_factory=dict[int, int])  # offset of a raise -> offset in the original
 
     def original_offset(self, offset: int) -> int:
         """Where in the original code a position of the one-time code lies."""
@@ -134,214 +130,12 @@ def unbuilt(resumer: FunctionType | None) -> list[FrameRecord]:
     return records
 
 
-# ---- tables ----------------------------------------------------------------------------------------------------------
-
-
-def write_exception_table(handlers: Iterable[Handler]) -> bytes:
-    """Encode `co_exceptiontable`, sorted as the interpreter's search expects it."""
-    table = bytearray()
-    for h in sorted(handlers, key=lambda h: h.start):
-        start = len(table)
-        for number in (h.start // 2, (h.end - h.start) // 2, h.target // 2, h.depth << 1 | h.lasti):
-            digits = [number & 63]
-            while number := number >> 6:
-                digits.append(number & 63 | 64)
-            table += bytes(reversed(digits))
-        table[start] |= 128
-    return bytes(table)
-
-
-def _varint(table: bytearray, number: int) -> None:
-    while number >= 64:
-        table.append(64 | number & 63)
-        number >>= 6
-    table.append(number)
-
-
-def _signed_varint(table: bytearray, number: int) -> None:
-    _varint(table, -number << 1 | 1 if number < 0 else number << 1)
-
-
-def write_line_table(first_line: int, spans: Iterable[tuple[int, Position]]) -> bytes:
-    """Encode a line table that covers `spans` (length in bytes, position) and ends at the line it began with.
-
-    Entries hold the difference to the line before, so a table may be prefixed if the prefix comes back to its start.
-    An entry covers up to eight units: long form (14) with columns, 13 with a line only, 15 with nothing.
-    """
-    table = bytearray()
-    current = first_line
-    pending = [(length // 2, position) for length, position in spans if length]
-    for number, (units, position) in enumerate(pending):
-        line, end_line, column, end_column = position
-        while units:
-            count = min(units, 8)
-            units -= count
-            if number == len(pending) - 1 and not units:
-                line, end_line, column, end_column = first_line, None, None, None  # come back
-            if line is None:
-                table.append(0x80 | 15 << 3 | count - 1)
-                continue
-            if end_line is None or column is None or end_column is None:
-                table.append(0x80 | 13 << 3 | count - 1)
-                _signed_varint(table, line - current)
-            else:
-                table.append(0x80 | 14 << 3 | count - 1)
-                _signed_varint(table, line - current)
-                _varint(table, end_line - line)
-                _varint(table, column + 1)
-                _varint(table, end_column + 1)
-            current = line
-    return bytes(table)
-
-
-# ---- code ------------------------------------------------------------------------------------------------------------
-
-
-class _Writer:
-    """Emits a prologue and keeps its tables: positions, handlers, constants, depth."""
-
-    def __init__(self, code: CodeType, take: Callable[[], Any]) -> None:
-        self.code = bytearray()
-        self.consts: list[Any] = list(code.co_consts)
-        self.handlers: list[Handler] = []
-        self.outer: list[tuple[int, int, Handler]] = []  # spans that the original's handlers cover
-        self.jumps: list[tuple[int, int]] = []  # offset, target in the original
-        self.spans: list[tuple[int, Position]] = []
-        self.depth = 0
-        self.max_depth = 0
-        self._take = self.const(take)
-        self.none = self.const(None)
-        self._position: Position = _NO_POSITION
-        self._position_start = 0
-
-    def const(self, value: Any) -> int:
-        self.consts.append(value)
-        return len(self.consts) - 1
-
-    def emit(self, name: str, arg: int = 0) -> int:
-        """Append an instruction; returns the offset of its opcode."""
-        high = arg >> 8
-        prefix: list[int] = []
-        while high:
-            prefix.append(high & _MAX_ARG)
-            high >>= 8
-        for part in reversed(prefix):
-            self.code += bytes((dis.opmap["EXTENDED_ARG"], part))
-        offset = len(self.code)
-        self.code += bytes((dis.opmap[name], arg & _MAX_ARG)) + bytes(2 * cache_units(name))
-        return offset
-
-    def at(self, position: Position) -> None:
-        """From here on, instructions have this position."""
-        here = len(self.code)
-        self.spans.append((here - self._position_start, self._position))
-        self._position, self._position_start = position, here
-
-    def grow(self, by: int) -> None:
-        self.depth += by
-        self.max_depth = max(self.max_depth, self.depth)
-
-    def load(self, const: int) -> None:
-        self.emit("LOAD_CONST", const)
-
-    def call_const(self, const: int, takes: int = 0) -> int:
-        """Push what a constant gives when called with values taken; returns the offset of the call."""
-        if VERSION >= (3, 13):
-            self.load(const)
-            self.emit("PUSH_NULL")
-        else:
-            self.emit("PUSH_NULL")
-            self.load(const)
-        self.grow(2)
-        for _ in range(takes):
-            self.take()
-        offset = self.call(takes)
-        self.grow(-1 - takes)
-        return offset
-
-    def call(self, arguments: int) -> int:
-        if VERSION == (3, 11):
-            self.emit("PRECALL", arguments)
-        return self.emit("CALL", arguments)
-
-    def take(self) -> None:
-        """Push the next value."""
-        self.call_const(self._take)
-
-    def call_taken(self) -> int:
-        """Take a callable and call it; returns the offset of the call."""
-        if VERSION >= (3, 13):
-            self.take()
-            self.emit("PUSH_NULL")
-        else:
-            self.emit("PUSH_NULL")
-            self.take()
-        self.grow(1)
-        offset = self.call(0)
-        self.grow(-1)
-        return offset
-
-    def push(self, kinds: str, marks: dict[int, tuple[int, Position]], plan: Plan) -> None:
-        """Refill stack slots."""
-        for kind in kinds:
-            match kind:
-                case "N":
-                    self.emit("PUSH_NULL")
-                    self.grow(1)
-                case "L":
-                    self._push_position(*marks[self.depth], plan)
-                case "P":
-                    self.take()
-                    self.emit("PUSH_EXC_INFO")
-                    self.grow(1)
-                    self.emit("POP_TOP")
-                    self.grow(-1)
-                case _:
-                    self.take()
-
-    def _push_position(self, original: int, position: Position, plan: Plan) -> None:
-        """A position cannot be a constant (tagged from 3.14 on): raise under an entry that pushes it."""
-        self.at(position)
-        self.load(self.const(_Marked))
-        raised = self.emit("RAISE_VARARGS", 1)
-        self.at(_NO_POSITION)
-        caught = len(self.code)
-        self.handlers.append(Handler(raised, caught, caught, self.depth, True))
-        self.emit("POP_TOP")
-        plan.marks[raised] = original
-        self.grow(2)
-        self.grow(-1)
-
-    def cover(self, start: int, handler: Handler | None) -> None:
-        """Let the original's handler see what is raised from `start` to here."""
-        if handler is not None:
-            self.outer.append((start, len(self.code), handler))
-
-    def land(self, jump: int) -> None:
-        """Let the short forward jump at this offset end here."""
-        after = jump + 2 + 2 * cache_units(dis.opname[self.code[jump]])
-        self.code[jump + 1] = (len(self.code) - after) // 2
-
-    def jump_to_original(self, target: int) -> None:
-        """Jump to an offset in the original code, whose place is not known yet."""
-        self.jumps.append((len(self.code), target))
-        self.emit("JUMP_FORWARD", 1 << 24)  # room for every argument
-
-    def settle_jumps(self) -> None:
-        shift = len(self.code)
-        for start, target in self.jumps:
-            after = start + 8 + 2 * cache_units("JUMP_FORWARD")
-            units = (shift + target - after) // 2
-            for index in range(4):
-                self.code[start + 2 * index + 1] = units >> 8 * (3 - index) & _MAX_ARG
-
-
 def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
     """The code object that rebuilds `record` (whose values will stand in `values`, last first) and goes on."""
     code = record.code
     original = facts(code)
     plan = Plan(record.shape(), values)
-    writer = _Writer(code, values.pop)
+    writer = Writer(code, values.pop)
     if record.generator:
         plan.entry = writer.emit("RETURN_GENERATOR")
         writer.emit("POP_TOP")
@@ -355,12 +149,12 @@ def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
         elif index < arguments:
             writer.emit("DELETE_FAST", index)
     marks = {slot: (offset, original.position(offset)) for slot, offset in record.lasti.items()}
-    writer.push(record.kinds, marks, plan)
-    position = _NO_POSITION if record.site is None else original.position(record.site)
+    writer.push(record.kinds, marks, plan.marks)
+    position = NO_POSITION if record.site is None else original.position(record.site)
     handler = None if record.site is None else original.handler(record.site)
     if record.generator and record.prime != "created":
         _write_pause(writer, plan, position, handler)
-    writer.push(record.pre, {}, plan)
+    writer.push(record.pre, {}, plan.marks)
     if record.has_inner:
         _write_inner_call(writer, plan, position, handler)
     writer.jump_to_original(record.target)
@@ -375,18 +169,18 @@ def standing_code(code: CodeType, offset: int, getframe: Callable[[], Any]) -> t
     original = facts(code)
     record = FrameRecord(code, {}, code.co_name, code.co_qualname, site=offset)
     plan = Plan(record, [])
-    writer = _Writer(code, getframe)
+    writer = Writer(code, getframe)
     writer.at(original.position(offset))
     writer.emit("RESUME", 0)
     writer.take()
     writer.emit("RETURN_VALUE")
-    writer.at(_NO_POSITION)
+    writer.at(NO_POSITION)
     writer.emit("NOP")  # carries the way back to the first line
     made = _finish(writer, plan, original, 0)
     return made.replace(co_flags=made.co_flags & ~_GENERATOR_FLAGS), plan.shift
 
 
-def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
+def _write_pause(writer: Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
     """Suspend here, so that a first `send(None)` rebuilds the frame and runs nothing of the program."""
     record = plan.record
     if record.prime == "task":
@@ -403,7 +197,7 @@ def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handl
         # The frame outside will execute its `for`, `send` or `await` again: what that sends is dropped.
         writer.at(position)
         plan.pause = writer.emit("YIELD_VALUE", 1 if VERSION == (3, 12) else 0)
-        writer.at(_NO_POSITION)
+        writer.at(NO_POSITION)
         writer.emit("RESUME", 1)
         writer.emit("POP_TOP")
         writer.grow(-1)
@@ -421,22 +215,22 @@ def _write_pause(writer: _Writer, plan: Plan, position: Position, handler: Handl
     writer.emit("RESUME", record.resume_arg)
     writer.cover(plan.pause, handler)
     if send is None:
-        writer.at(_NO_POSITION)
+        writer.at(NO_POSITION)
         return
     writer.jump_to_original(record.target)
     writer.cover(plan.pause, handler)
     writer.land(send)
-    writer.at(_NO_POSITION)
+    writer.at(NO_POSITION)
     writer.jump_to_original(record.exit)
 
 
-def _write_inner_call(writer: _Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
+def _write_inner_call(writer: Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
     """Call the next inner frame's resumer, and do with its result what the interrupted instruction would have done."""
     record = plan.record
     writer.at(position)
     call = writer.call_taken()
     end = len(writer.code)
-    writer.at(_NO_POSITION)
+    writer.at(NO_POSITION)
     plan.calls[call] = record.after
     words = record.after.split()
     if "next" in words:
@@ -451,7 +245,7 @@ def _write_inner_call(writer: _Writer, plan: Plan, position: Position, handler: 
             writer.emit(name, writer.none if arg == "none" else int(arg))
 
 
-def _write_loop_exit(writer: _Writer, start: int, end: int, leave: int, handler: Handler | None) -> None:
+def _write_loop_exit(writer: Writer, start: int, end: int, leave: int, handler: Handler | None) -> None:
     """StopIteration from the call takes the iterator off the stack and leaves the loop; anything else goes on."""
     over = writer.emit("JUMP_FORWARD")
     caught = len(writer.code)
@@ -474,7 +268,7 @@ def _write_loop_exit(writer: _Writer, start: int, end: int, leave: int, handler:
 
 
 def _write_ask(
-    writer: _Writer, plan: Plan, position: Position, handler: Handler | None, rest: str, *, inverted: bool
+    writer: Writer, plan: Plan, position: Position, handler: Handler | None, rest: str, *, inverted: bool
 ) -> None:
     """NotImplemented asks what is left to be asked; otherwise the two values for that are dropped."""
     writer.emit("COPY", 1)
@@ -486,7 +280,7 @@ def _write_ask(
     writer.at(position)
     call = writer.call_const(writer.const(ask_in_turn), takes=2)
     writer.cover(call - 2, handler)
-    writer.at(_NO_POSITION)
+    writer.at(NO_POSITION)
     plan.calls[call] = rest
     over = writer.emit("JUMP_FORWARD")
     writer.land(given)
@@ -500,9 +294,9 @@ def _write_ask(
     writer.land(over)
 
 
-def _finish(writer: _Writer, plan: Plan, original: Facts, arguments: int) -> CodeType:
+def _finish(writer: Writer, plan: Plan, original: Facts, arguments: int) -> CodeType:
     code = original.code
-    writer.at(_NO_POSITION)
+    writer.at(NO_POSITION)
     writer.settle_jumps()
     shift = plan.shift = len(writer.code)
     handlers = [

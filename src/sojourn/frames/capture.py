@@ -1,3 +1,5 @@
+# pyright: basic
+# (generators, frames and hooks of the interpreter have few static types)
 """From live frames to records.
 
 Theory. A stack can be captured in one of three modes, which say how the innermost frame stands:
@@ -29,10 +31,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sojourn.errors import InternalError
 
-from .analyze import Instruction, facts
-from .assemble import Plan, plan_of, unbuilt
+from .analyze import Instruction
+from .assemble import Plan, unbuilt
 from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
-from .layout import NULL, Frame, LiveObjects, TaggedInt, handled_exception, sleep_deadline, verify
+from .cstack import sleep_deadline
+from .layout import LiveObjects, handled_exception, verify
+from .reading import Reading
 from .record import FrameRecord, Stack
 
 __all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
@@ -42,114 +46,6 @@ if TYPE_CHECKING:
     from types import AsyncGeneratorType
 
     AnyGenerator = GeneratorType[Any, Any, Any] | CoroutineType[Any, Any, Any] | AsyncGeneratorType[Any, Any]
-
-_GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
-_OPTIMIZED = 1
-# Frames of these modules key what they remember by `id()`, which another process cannot keep: wait until they are gone.
-_KEYED_BY_ADDRESS = frozenset({"copy", "pprint", "json.encoder", "pickle", "reprlib"})
-_KEYED_FUNCTIONS = frozenset({"deepcopy", "_deepcopy_list", "_deepcopy_tuple", "_deepcopy_dict", "_reconstruct"})
-
-
-class _Reading:
-    """A frame being read: its record and what the record will be made of."""
-
-    __slots__ = ("code_facts", "exceptions", "frame", "generator", "kinds", "local_values", "plan", "record", "stack",
-                 "view")  # fmt: skip
-
-    def __init__(self, frame: FrameType) -> None:
-        self.frame = frame
-        self.view = Frame.of(frame)
-        self.plan = plan_of(frame.f_code)
-        code = self.plan.record.code if self.plan else frame.f_code
-        self.code_facts = facts(code)
-        self.generator = self.view.generator
-        self.record = FrameRecord(
-            code, frame.f_globals, frame.f_code.co_name, frame.f_code.co_qualname,
-            generator=bool(code.co_flags & _GENERATOR_FLAGS),
-        )  # fmt: skip
-        self.stack: list[Any] = []
-        self.exceptions: list[int] = []  # which of `stack` belong to "P" slots
-        self.local_values: list[Any] = []
-
-    @property
-    def in_prologue(self) -> bool:
-        return self.plan is not None and self.frame.f_lasti < self.plan.shift
-
-    def instruction(self) -> Instruction:
-        """Where the frame stands in its original code."""
-        shift = self.plan.shift if self.plan else 0
-        return self.code_facts.at(self.frame.f_lasti - shift)
-
-    def saved_depth(self) -> int | None:
-        return self.view.saved_depth(self.code_facts.locals_count)
-
-    def check_namespace(self) -> None:
-        code = self.record.code
-        if code.co_flags & _OPTIMIZED or self.view.namespace in (0, id(self.frame.f_globals)):
-            return
-        what = "exec() with a namespace of its own" if code.co_name == "<module>" else "the body of a class"
-        raise Pin(self.frame.f_back or self.frame, f"held by {what}, {code.co_qualname}")
-
-    def check_memory(self) -> None:
-        module = self.frame.f_globals.get("__name__")
-        if module in _KEYED_BY_ADDRESS and (module != "copy" or self.record.code.co_name in _KEYED_FUNCTIONS):
-            outside = self.frame
-            while outside.f_back is not None and outside.f_globals is self.frame.f_globals:
-                outside = outside.f_back
-            raise Pin(outside, f"{module} remembers addresses of objects until it returns from", self.view.function)
-
-    def read_locals(self) -> None:
-        for index in range(self.code_facts.locals_count):
-            value = self.view.slot(index)
-            self.record.bound.append(value is not NULL)
-            if value is not NULL:
-                self.local_values.append(value)
-
-    def read_stack(self, kinds: str) -> None:
-        """Read the lowest slots of the stack. `kinds` knows "L" and "P"; the words tell objects from NULL."""
-        first = self.code_facts.locals_count
-        found: list[str] = []
-        for index, kind in enumerate(kinds):
-            value = self.view.slot(first + index)
-            if kind == "L":
-                units = value.value if isinstance(value, TaggedInt) else value
-                offset = 2 * int(units)
-                self.record.lasti[index] = self.plan.original_offset(offset) if self.plan else offset
-            elif kind == "P":
-                self.exceptions.append(len(self.stack))
-                self.stack.append(value)  # replaced by `_settle_exceptions`
-            elif value is NULL:
-                kind = "N"
-            elif isinstance(value, TaggedInt):
-                # 3.15: the index of a loop whose iterable stands in the slot below
-                iterator = iter(self.stack[-1])
-                iterator.__setstate__(value.value)
-                self.stack[-1] = iterator
-                kind = "N"
-            else:
-                kind = "o"
-                self.stack.append(value)
-            found.append(kind)
-        self.record.kinds = "".join(found)
-
-    def push(self, value: Any) -> None:
-        self.record.kinds += "N" if value is NULL else "o"
-        if value is not NULL:
-            self.stack.append(value)
-
-    def push_pre(self, values: list[Any]) -> None:
-        """What goes between the stack and the inner frame's result."""
-        self.record.pre = "".join("N" if v is NULL else "o" for v in values)
-        self.stack += [v for v in values if v is not NULL]
-
-    def fall_back(self, values: list[Any]) -> None:
-        """What the epilogue may need."""
-        self.record.fallback = len(values)
-        self.stack += values
-
-    def finish(self) -> FrameRecord:
-        self.record.values = [*self.local_values, *self.stack]
-        return self.record
 
 
 def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, result: Any = None,
@@ -168,12 +64,12 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     """
     verify()
     current = sys.exc_info()[1]
-    readings: list[_Reading] = []  # innermost first
+    readings: list[Reading] = []  # innermost first
     ahead: list[FrameRecord] = []  # frames that a prologue is about to rebuild
     live = LiveObjects()
     at: FrameType | None = frame
     while at is not None and at is not base:
-        reading = _Reading(at)
+        reading = Reading(at)
         reading.check_namespace()
         reading.check_memory()
         reading.read_locals()
@@ -191,9 +87,9 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     return _linked(readings, ahead)
 
 
-def _segments(readings: list[_Reading]) -> list[list[_Reading]]:
+def _segments(readings: list[Reading]) -> list[list[Reading]]:
     """Innermost first; each segment ends with the generator it runs in, if any."""
-    segments: list[list[_Reading]] = [[]]
+    segments: list[list[Reading]] = [[]]
     for reading in readings:
         segments[-1].append(reading)
         if reading.generator is not None:
@@ -201,7 +97,7 @@ def _segments(readings: list[_Reading]) -> list[list[_Reading]]:
     return segments
 
 
-def _settle_exceptions(segments: list[list[_Reading]], current: BaseException | None) -> None:
+def _settle_exceptions(segments: list[list[Reading]], current: BaseException | None) -> None:
     outside = current
     for segment in segments:
         handled = outside
@@ -214,7 +110,7 @@ def _settle_exceptions(segments: list[list[_Reading]], current: BaseException | 
             reading.stack[index] = value
 
 
-def _linked(readings: list[_Reading], ahead: list[FrameRecord]) -> Stack:
+def _linked(readings: list[Reading], ahead: list[FrameRecord]) -> Stack:
     stack = Stack()
     part = ahead[::-1]  # innermost first, since the last generator
     for reading in readings:
@@ -233,7 +129,7 @@ def _linked(readings: list[_Reading], ahead: list[FrameRecord]) -> Stack:
 # ---- the innermost frame ---------------------------------------------------------------------------------------------
 
 
-def _read_exact(reading: _Reading, result: Any, waited: float) -> None:
+def _read_exact(reading: Reading, result: Any, waited: float) -> None:
     instruction = reading.instruction()
     kinds = reading.code_facts.kinds(instruction)
     depth = reading.saved_depth()
@@ -247,7 +143,7 @@ def _read_exact(reading: _Reading, result: Any, waited: float) -> None:
     reading.record.site = instruction.offset
 
 
-def _read_blocked(reading: _Reading, result: Any, waited: float) -> None:
+def _read_blocked(reading: Reading, result: Any, waited: float) -> None:
     if reading.in_prologue:
         raise Pin(reading.frame, "it is being rebuilt")
     instruction = reading.instruction()
@@ -273,13 +169,13 @@ def _time_left(blocking: Blocking, allowed: float, waited: float) -> float:
     return max(0.0, allowed - waited if deadline is None else deadline - time.monotonic())
 
 
-def _read_caller(reading: _Reading, result: Any, waited: float) -> None:
+def _read_caller(reading: Reading, result: Any, waited: float) -> None:
     callee = sys._getframe()
     while callee is not None and callee.f_back is not reading.frame:
         callee = callee.f_back
     if callee is None or reading.in_prologue:
         raise Pin(reading.frame, "it did not call")
-    continuation = _decide(reading, _Reading(callee), LiveObjects())
+    continuation = _decide(reading, Reading(callee), LiveObjects())
     if continuation.again:
         raise Pin(reading.frame, "a generator of ours is being run")
     reading.read_stack(reading.code_facts.kinds(reading.instruction())[: continuation.keep])
@@ -292,7 +188,7 @@ def _read_caller(reading: _Reading, result: Any, waited: float) -> None:
     reading.record.target = reading.instruction().end
 
 
-_INNERMOST: dict[Mode, Callable[[_Reading, Any, float], None]] = {
+_INNERMOST: dict[Mode, Callable[[Reading, Any, float], None]] = {
     "exact": _read_exact,
     "reexecute": _read_blocked,
     "called": _read_caller,
@@ -302,7 +198,7 @@ _INNERMOST: dict[Mode, Callable[[_Reading, Any, float], None]] = {
 # ---- outer frames ----------------------------------------------------------------------------------------------------
 
 
-def _decide(reading: _Reading, inner: _Reading, live: LiveObjects) -> Continuation:
+def _decide(reading: Reading, inner: Reading, live: LiveObjects) -> Continuation:
     instruction = reading.instruction()
     return decide(Site(
         reading.frame, reading.view, reading.code_facts, instruction, reading.code_facts.kinds(instruction),
@@ -310,7 +206,7 @@ def _decide(reading: _Reading, inner: _Reading, live: LiveObjects) -> Continuati
     ))  # fmt: skip
 
 
-def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
+def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     record, plan = reading.record, reading.plan
     if plan is not None and reading.in_prologue:
         call = plan.call_at(reading.frame.f_lasti)
@@ -342,7 +238,7 @@ def _read_outer(reading: _Reading, inner: _Reading, live: LiveObjects) -> None:
 
 def blocking_call(frame: FrameType) -> Blocking | None:
     """The row of the re-executable call that the frame is inside of; None if it is in no such call."""
-    reading = _Reading(frame)
+    reading = Reading(frame)
     if reading.in_prologue or frame.f_lasti < 0:
         return None
     return is_blocked(reading.view, reading.code_facts, reading.instruction())
@@ -350,7 +246,7 @@ def blocking_call(frame: FrameType) -> Blocking | None:
 
 def blocked_in(frame: FrameType) -> Pin | None:
     """A pin that names the C call the frame seems to be in; None if it stands at no call."""
-    reading = _Reading(frame)
+    reading = Reading(frame)
     if reading.in_prologue or frame.f_lasti < 0 or reading.instruction().name not in CALLS:
         return None
     callable = blocked_callable(reading.view, reading.code_facts, reading.instruction())
@@ -360,7 +256,7 @@ def blocked_in(frame: FrameType) -> Pin | None:
 # ---- frames in their prologue ----------------------------------------------------------------------------------------
 
 
-def _follow_plan(reading: _Reading, plan: Plan) -> None:
+def _follow_plan(reading: Reading, plan: Plan) -> None:
     """The frame's stack stands as at the call of the inner frame: read it, and take the rest from the plan."""
     record, planned = reading.record, plan.record
     _read_planned_stack(reading, plan)
@@ -371,14 +267,14 @@ def _follow_plan(reading: _Reading, plan: Plan) -> None:
     record.has_inner = True
 
 
-def _read_planned_stack(reading: _Reading, plan: Plan) -> None:
+def _read_planned_stack(reading: Reading, plan: Plan) -> None:
     record, planned = reading.record, plan.record
     reading.read_stack(planned.kinds)
     record.lasti = dict(planned.lasti)
     record.target, record.site, record.exit = planned.target, planned.site, planned.exit
 
 
-def _read_prologue(reading: _Reading) -> list[FrameRecord]:
+def _read_prologue(reading: Reading) -> list[FrameRecord]:
     """An opcode event inside a prologue: nothing is lost by waiting, except right before the inner frame is entered.
 
     Returns the records of the frames that would have been entered.
@@ -408,7 +304,7 @@ def capture_generator(generator: AnyGenerator) -> FrameRecord | None:
     frame = _frame_of(generator)
     if frame is None:
         return None
-    reading = _Reading(frame)
+    reading = Reading(frame)
     reading.check_memory()
     record, plan = reading.record, reading.plan
     record.name, record.qualname = generator.__name__, generator.__qualname__
@@ -432,19 +328,19 @@ def _frame_of(generator: AnyGenerator) -> FrameType | None:
             frame, running = generator.cr_frame, generator.cr_running
         case _:
             frame, running = generator.ag_frame, False
-    if running:
+    if running and frame is not None:
         raise Pin(frame, "it runs outside of the captured stack")
     return frame
 
 
-def _read_created(reading: _Reading) -> None:
+def _read_created(reading: Reading) -> None:
     created = next(i for i in reading.code_facts.instructions if i.name == "RETURN_GENERATOR")
     reading.read_stack(reading.code_facts.kinds(created))
     reading.record.prime = "created"
     reading.record.target = reading.code_facts.after(created).end  # behind the POP_TOP
 
 
-def _read_suspended(reading: _Reading, instruction: Instruction) -> None:
+def _read_suspended(reading: Reading, instruction: Instruction) -> None:
     record, code_facts = reading.record, reading.code_facts
     given = instruction if instruction.name == "YIELD_VALUE" else code_facts.before(instruction)
     resume = code_facts.after(given)
@@ -459,7 +355,7 @@ def _read_suspended(reading: _Reading, instruction: Instruction) -> None:
     record.target, record.site = resume.end, given.offset
 
 
-def _restored(reading: _Reading, plan: Plan) -> FrameRecord:
+def _restored(reading: Reading, plan: Plan) -> FrameRecord:
     """A rebuilt generator that has not run since: not started at all, or at its priming pause."""
     offset = reading.frame.f_lasti
     if offset in (plan.entry, plan.entry + 2):

@@ -15,19 +15,20 @@ Guarantees.
    locals, and the stack below the frame's current depth. Slots of operands that a C function is working on may hold the
    address of an object that is gone (up to 3.13); `Frame.operand` is for these.
 
-Rejected: a C extension (would have to be built for each interpreter and could not be injected as source); `frame.f_locals`
-(up to 3.12 reading it writes the fast locals into a dict that the program can see); gdb's way through debug symbols
-(absent from most builds).
+Rejected: a C extension (would have to be built for each interpreter and could not be injected as source);
+`frame.f_locals` (up to 3.12 reading it writes the fast locals into a dict that the program can see); gdb's way through
+debug symbols (absent from most builds).
 """
 
 from __future__ import annotations
 
-import _functools
+import _functools  # pyright: ignore[reportMissingImports] (no stubs)
 import _io
 import _json
+import _opcode  # pyright: ignore[reportMissingImports] (no stubs)
 import _operator
 import _socket
-import _sre
+import _sre  # pyright: ignore[reportMissingImports] (no stubs)
 import _thread
 import builtins
 import ctypes
@@ -273,52 +274,6 @@ def asend_state(awaitable: Any) -> int:
     return _int32(id(awaitable) + ASEND_STATE).value
 
 
-# ---- the C stack -----------------------------------------------------------------------------------------------------
-
-_REGISTERS = 40 + 15 * 8  # of ucontext_t: where general register 15, the stack pointer, is kept on x86-64
-_NANOSECONDS = 10**9
-_STACK_TO_SEARCH = 64 * 1024  # the interrupted call is near
-
-
-def sleep_deadline(seconds: float) -> float | None:
-    """The monotonic time at which a `time.sleep(seconds)` that a signal has interrupted is to end.
-
-    The C function keeps the deadline as a timespec on its stack, above the signal handler that calls us. We look for
-    the one pair of words that can be it: a time to come, no further away than `seconds`. None if there is not exactly
-    one. Only for a caller that runs in the handler, in the main thread.
-    """
-    context = (ctypes.c_uint64 * 256)()
-    if _libc.getcontext(context) != 0:
-        return None
-    low = context[_REGISTERS // 8]
-    high = _stack_end(low)
-    if high is None:
-        return None
-    count = min(high - low, _STACK_TO_SEARCH) // 8
-    words = (ctypes.c_int64 * count).from_address(low)
-    now = time.monotonic()
-    first, last = int(now), int(now + seconds) + 1
-    found: set[float] = set()
-    for index in range(count - 1):
-        if first <= words[index] <= last and 0 <= words[index + 1] < _NANOSECONDS:
-            deadline = words[index] + words[index + 1] / _NANOSECONDS
-            if now < deadline <= now + seconds:
-                found.add(deadline)
-    return found.pop() if len(found) == 1 else None
-
-
-def _stack_end(inside: int) -> int | None:
-    with open("/proc/self/maps") as maps:
-        for line in maps:
-            low, high = (int(each, 16) for each in line.split(" ", 1)[0].split("-"))
-            if low <= inside < high:
-                return high
-    return None
-
-
-_libc = ctypes.CDLL(None)
-
-
 # ---- the check at start-up -------------------------------------------------------------------------------------------
 
 
@@ -365,7 +320,7 @@ def _check_build() -> None:
 
 def _runs_traces() -> bool:
     """Does this build turn hot loops into traces? Asked by warming one up (3.13 has no other way to tell)."""
-    if _get_executor is None:
+    if not hasattr(_opcode, "get_executor"):
         return False
 
     def loop() -> int:
@@ -377,21 +332,15 @@ def _runs_traces() -> bool:
     loop()
     try:
         return any(_get_executor(loop.__code__, offset) for offset in range(0, len(loop.__code__.co_code), 2))
-    except (RuntimeError, ValueError):
+    except RuntimeError:
         return False  # "Executors are not available in this build"
 
 
-try:
-    from _opcode import get_executor as _opcode_get_executor
-except ImportError:
-    _get_executor = None
-else:
-
-    def _get_executor(code: CodeType, offset: int) -> Any:
-        try:
-            return _opcode_get_executor(code, offset)
-        except ValueError:  # no executor at this place
-            return None
+def _get_executor(code: CodeType, offset: int) -> Any:
+    try:
+        return _opcode.get_executor(code, offset)
+    except ValueError:  # no executor at this place
+        return None
 
 
 def _check_debug_offsets() -> None:

@@ -31,10 +31,10 @@ class FrameRecord:
     globals: dict[str, Any] = field(repr=False)
     name: str
     qualname: str
-    bound: list[bool] = field(default_factory=list)  # which of the fast locals (and cells, frees) hold a value
-    values: list[Any] = field(default_factory=list, repr=False)
+    bound: list[bool] = field(default_factory=list[bool])  # which of the fast locals (and cells, frees) hold a value
+    values: list[Any] = field(default_factory=list[Any], repr=False)
     kinds: str = ""
-    lasti: dict[int, int] = field(default_factory=dict)  # "L" slot -> offset in the original code
+    lasti: dict[int, int] = field(default_factory=dict[int, int])  # "L" slot -> offset in the original code
     target: int = 0  # offset in the original code to jump to
     site: int | None = None  # offset of the interrupted instruction: its line, columns and exception handler count
     generator: bool = False
@@ -47,7 +47,7 @@ class FrameRecord:
     exit: int = 0  # where the code goes on when StopIteration ends the `for` or `yield from` it stands in
     fallback: int = 0  # how many values the epilogue takes, should the inner frame return NotImplemented
     has_inner: bool = False  # the next record of the stack (or the first of `inner`) runs inside this one's call
-    inner: list[FrameRecord] = field(default_factory=list)  # generators only: the frames that run inside it
+    inner: list[FrameRecord] = field(default_factory=list["FrameRecord"])  # generators: the frames inside it
 
     def shape(self) -> FrameRecord:
         """This record without what may refer back to its generator."""
@@ -61,6 +61,6 @@ class Stack:
     `running` maps `id(generator object)` to the record of its frame. The objects are kept alive by `generators`.
     """
 
-    records: list[FrameRecord] = field(default_factory=list)
-    running: dict[int, FrameRecord] = field(default_factory=dict)
-    generators: list[Any] = field(default_factory=list)
+    records: list[FrameRecord] = field(default_factory=list[FrameRecord])
+    running: dict[int, FrameRecord] = field(default_factory=dict[int, FrameRecord])
+    generators: list[Any] = field(default_factory=list[Any])

@@ -1,3 +1,5 @@
+# pyright: basic
+# (generators, frames and hooks of the interpreter have few static types)
 """From records to callables and generators that go on.
 
 Theory. A resumer is a plain function around a one-time code object (`assemble`). The list its prologue takes values
@@ -22,7 +24,15 @@ resumed has the type, name and qualified name it had.
 from __future__ import annotations
 
 import sys
-from types import AsyncGeneratorType, CellType, CodeType, CoroutineType, FunctionType, GeneratorType, TracebackType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    TracebackType,
+)
 from typing import Any
 
 from sojourn.errors import InternalError
@@ -117,7 +127,7 @@ def _code_of(generator: Any) -> Any:
 def finished_generator(kind: str, name: str = "finished", qualname: str | None = None) -> Any:
     """A generator object of the kind ("generator", "coroutine", "async_generator") that has ended."""
     maker = {"generator": _generator, "coroutine": _coroutine, "async_generator": _async_generator}[kind]
-    made = maker()
+    made: Any = maker()
     if kind == "async_generator":
         try:
             made.asend(None).send(None)

@@ -1,36 +1,38 @@
+# pyright: basic
+# (generators, frames and hooks of the interpreter have few static types)
 """The trigger: from a signal, which may come at any time, to an exact opcode boundary.
 
 Theory. A signal handler must not capture by itself: up to 3.13 it cannot know whether a call has been made or not. It
 *arms* an opcode event on the interrupted frame and returns; the event then says exactly "about to execute `f_lasti`".
 
 - 3.11: set the frame's `f_trace` and `f_trace_opcodes`, and then `sys.settrace` if nobody traces yet (in this order).
-  A trace function of the program that is written in Python stays in place: its events for the armed frame pass through
-  us and reach it. One written in C (coverage's) never asks `f_trace`: it is a pin, by name.
+  A trace function of the program that is written in Python stays in place: its events for the armed frame pass
+  through us and reach it. One written in C (coverage's) never asks `f_trace`: it is a pin, by name.
 - 3.12 and later: `sys.monitoring`, INSTRUCTION events of that one code object. Debuggers and coverage keep theirs.
 
-The callback captures, or raises `Pin` with the frame that holds the stack back: the event moves there, and fires as soon
-as that frame's C call returns, while the frames inside run at full speed. There are no timers in the program: whoever
-sent the signal sends it again (`retap`) until it has an answer. At each such tap, a frame found inside a C call that may
-be made again (`boundary.BLOCKING`) is captured in that call; an armed frame that has ended is replaced by the one
-interrupted now.
+The callback captures, or raises `Pin` with the frame that holds the stack back: the event moves there, and fires as
+soon as that frame's C call returns, while the frames inside run at full speed. There are no timers in the program:
+whoever sent the signal sends it again (`retap`) until it has an answer. At each such tap, a frame found inside a C
+call that may be made again (`boundary.BLOCKING`) is captured in that call; an armed frame that has ended is replaced
+by the one interrupted now.
 
-The program is not to notice the signal. Calls restart by themselves (PEP 475), but `signal.pause` returns: at the end of
-the handler, `keep_pausing` waits on in its place until another signal comes. Two limits are stated and not hidden: a
-program that watches signals through `signal.set_wakeup_fd` reads our number there too (the C handler writes it, and
+The program is not to notice the signal. Calls restart by themselves (PEP 475), but `signal.pause` returns: at the end
+of the handler, `keep_pausing` waits on in its place until another signal comes. Two limits are stated and not hidden:
+a program that watches signals through `signal.set_wakeup_fd` reads our number there too (the C handler writes it, and
 nobody can take it back); and a signal that arrives in the few microseconds between ours and `keep_pausing` has its
 handler run but does not end the pause.
 
-Guarantees. Before the first request and after `cancel` or success nothing is installed: trace functions, `f_trace` and
-tool ids are as the program left them. No exception leaves an event: what the callback raises other than `Pin` disarms,
-and is kept in `failure`.
+Guarantees. Before the first request and after `cancel` or success nothing is installed: trace functions, `f_trace`
+and tool ids are as the program left them. No exception leaves an event: what the callback raises other than `Pin`
+disarms, and is kept in `failure`.
 
-Rejected: `sys.setprofile` (calls only, not positions); patching `eval_breaker` or bytecode (writes to memory); a timer or
-a helper thread (the program would notice; a thread forbids forking).
+Rejected: `sys.setprofile` (calls only, not positions); patching `eval_breaker` or bytecode (writes to memory); a
+timer or a helper thread (the program would notice; a thread forbids forking).
 """
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports] (no stubs)
 import fcntl
 import os
 import select
@@ -293,6 +295,9 @@ def _ignore(frame: FrameType, event: str, arg: Any) -> None:
 # ---- 3.12 and later: sys.monitoring ----------------------------------------------------------------------------------
 
 
+_monitoring: Any = getattr(sys, "monitoring", None)
+
+
 class _MonitoringProbe:
     """INSTRUCTION events of one code object, under a tool id that is held only while armed."""
 
@@ -302,7 +307,7 @@ class _MonitoringProbe:
         self._tool = 0
 
     def arm(self, frame: FrameType) -> None:
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         free = [tool for tool in (4, 3, 5, 2, 1, 0) if monitoring.get_tool(tool) is None]
         if not free:
             names = ", ".join(sorted({str(monitoring.get_tool(tool)) for tool in range(6)}))
@@ -314,7 +319,7 @@ class _MonitoringProbe:
         self._code = frame.f_code
 
     def disarm(self) -> None:
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         if self._code is not None:
             monitoring.set_local_events(self._tool, self._code, monitoring.events.NO_EVENTS)
             monitoring.register_callback(self._tool, monitoring.events.INSTRUCTION, None)

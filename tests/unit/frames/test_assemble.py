@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sojourn.frames.analyze import Handler, Position, read_exception_table
-from sojourn.frames.assemble import original_of, plan_of, write_exception_table, write_line_table
+from sojourn.frames.assemble import original_of, plan_of
 from sojourn.frames.resume import build, traceback_parts, traceback_restore
+from sojourn.frames.tables import write_exception_table, write_line_table
 
 units = st.integers(0, 1 << 20).map(lambda n: 2 * n)
 handlers = st.builds(Handler, units, units, units, st.integers(0, 300), st.booleans())
@@ -91,7 +92,8 @@ def test_a_resumed_frame_knows_what_it_is(snapshots: Snapshots) -> None:
 @pytest.mark.parametrize("lines", [300, 20_000])
 def test_large_code_needs_larger_arguments(snapshots: Snapshots, lines: int) -> None:
     body = "\n".join(f"    t = (t * {n} + a) % 1000003" for n in range(lines))
-    source = f"def large(a, take):\n    t = 0\n{body}\n    take()\n    for i in range(3):\n        t += i\n    return t\n"
+    tail = "    take()\n    for i in range(3):\n        t += i\n    return t\n"
+    source = f"def large(a, take):\n    t = 0\n{body}\n{tail}"
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     large = namespace["large"]

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from sojourn.errors import UsageError
-from sojourn.frames import layout
+from sojourn.frames import cstack, layout
 
 
 @pytest.fixture
@@ -25,7 +25,12 @@ def test_this_interpreter_is_accepted(unverified: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("row", "named"),
-    [({"localsplus": 88}, "localsplus"), ({"code": 40}, "code"), ({"owner": 71}, "owner"), ({"previous": 56}, "previous")],
+    [
+        ({"localsplus": 88}, "localsplus"),
+        ({"code": 40}, "code"),
+        ({"owner": 71}, "owner"),
+        ({"previous": 56}, "previous"),
+    ],
 )
 def test_a_wrong_row_is_refused_by_both_checks(unverified: pytest.MonkeyPatch, row: dict[str, int], named: str) -> None:
     if layout.VERSION not in layout.DEBUG_OFFSETS:
@@ -78,7 +83,7 @@ def test_words_that_are_no_objects_are_not_followed() -> None:
 @pytest.mark.parametrize("seconds", [0.08, 0.3])
 def test_the_end_of_a_sleep_is_found(seconds: float) -> None:
     found: list[float | None] = []
-    former = signal.signal(signal.SIGALRM, lambda *_: found.append(layout.sleep_deadline(seconds)))
+    former = signal.signal(signal.SIGALRM, lambda *_: found.append(cstack.sleep_deadline(seconds)))
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds / 2)
         start = time.monotonic()

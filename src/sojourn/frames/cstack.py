@@ -1,0 +1,51 @@
+# pyright: basic
+# (raw memory has no static types)
+"""What a C function that a signal has interrupted keeps on the C stack. Read only, x86-64."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+
+_REGISTERS = 40 + 15 * 8  # of ucontext_t: where general register 15, the stack pointer, is kept on x86-64
+_NANOSECONDS = 10**9
+_STACK_TO_SEARCH = 64 * 1024  # the interrupted call is near
+
+
+_libc = ctypes.CDLL(None)
+
+
+def sleep_deadline(seconds: float) -> float | None:
+    """The monotonic time at which a `time.sleep(seconds)` that a signal has interrupted is to end.
+
+    The C function keeps the deadline as a timespec on its stack, above the signal handler that calls us. We look for
+    the one pair of words that can be it: a time to come, no further away than `seconds`. None if there is not exactly
+    one. Only for a caller that runs in the handler, in the main thread.
+    """
+    context = (ctypes.c_uint64 * 256)()
+    if _libc.getcontext(context) != 0:
+        return None
+    low = context[_REGISTERS // 8]
+    high = _stack_end(low)
+    if high is None:
+        return None
+    count = min(high - low, _STACK_TO_SEARCH) // 8
+    words = (ctypes.c_int64 * count).from_address(low)
+    now = time.monotonic()
+    first, last = int(now), int(now + seconds) + 1
+    found: set[float] = set()
+    for index in range(count - 1):
+        if first <= words[index] <= last and 0 <= words[index + 1] < _NANOSECONDS:
+            deadline = words[index] + words[index + 1] / _NANOSECONDS
+            if now < deadline <= now + seconds:
+                found.add(deadline)
+    return found.pop() if len(found) == 1 else None
+
+
+def _stack_end(inside: int) -> int | None:
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            low, high = (int(each, 16) for each in line.split(" ", 1)[0].split("-"))
+            if low <= inside < high:
+                return high
+    return None

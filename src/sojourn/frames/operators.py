@@ -1,0 +1,264 @@
+# pyright: basic
+# (generators, frames and hooks of the interpreter have few static types)
+"""Operators, attributes, loops and `with` that came down to Python through a C slot: what they do with the result.
+
+Theory. An instruction hands its operands to a C slot, and the slot calls a special method. For most, the result of
+the method is the instruction's. Some do more: a comparison whose result decides a jump needs its truth, `in` may be
+inverted, an operator that gets NotImplemented asks its other operand, a `for` whose `__next__` raises StopIteration
+is over.
+
+Guarantee: the inner frame is taken for the callee only if it has the special method's name *and* its first argument
+is the very operand the instruction would ask. (`[a] == [b]` calls `a.__eq__` too, but its result is not the list's.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import WrapperDescriptorType
+from typing import Any
+
+from .analyze import VERSION, Instruction
+from .layout import NULL
+from .sites import Continuation, Site, code_behind, find
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An instruction that takes `operands` off the stack and hands them to a special method of one of them.
+
+    `receivers` says which operands may be that method's first argument, counted from the top.
+    """
+
+    operands: int
+    methods: frozenset[str]
+    receivers: tuple[int, ...] = (1,)
+    after: str = ""
+
+
+def _methods(names: str) -> frozenset[str]:
+    return frozenset(f"__{name}__" for name in names.split())
+
+
+# In the order of BINARY_OP's argument; the in-place forms follow in the same order.
+_ARITHMETIC = (
+    "add", "and", "floordiv", "lshift", "matmul", "mul", "mod", "or", "pow", "rshift", "sub", "truediv", "xor",
+)  # fmt: skip
+_SYMBOLS = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
+_BINARY = _methods(" ".join(f"{p}{n}" for n in _ARITHMETIC for p in ("", "r", "i")))
+_COMPARISONS = ("lt", "le", "eq", "ne", "gt", "ge")
+_COMPARISON_SYMBOLS = ("<", "<=", "==", "!=", ">", ">=")
+_SWAPPED = {"lt": "gt", "le": "ge", "eq": "eq", "ne": "ne", "gt": "lt", "ge": "le"}
+_NULL_BEHIND = "null" if VERSION >= (3, 15) else ""
+
+OPERATORS: dict[str, Operator] = {
+    "BINARY_OP": Operator(2, _BINARY, (1, 2)),
+    "COMPARE_OP": Operator(2, _methods(" ".join(_COMPARISONS)), (1, 2)),
+    "BINARY_SUBSCR": Operator(2, _methods("getitem class_getitem missing"), (2,)),
+    "BINARY_SLICE": Operator(3, _methods("getitem"), (3,)),
+    "STORE_SUBSCR": Operator(3, _methods("setitem"), (2,), "drop"),
+    "STORE_SLICE": Operator(4, _methods("setitem"), (3,), "drop"),
+    "DELETE_SUBSCR": Operator(2, _methods("delitem"), (2,), "drop"),
+    "CONTAINS_OP": Operator(2, _methods("contains")),
+    "UNARY_NEGATIVE": Operator(1, _methods("neg")),
+    "UNARY_POSITIVE": Operator(1, _methods("pos")),
+    "UNARY_INVERT": Operator(1, _methods("invert")),
+    "GET_ITER": Operator(1, _methods("iter"), after=_NULL_BEHIND),
+    "GET_YIELD_FROM_ITER": Operator(1, _methods("iter")),
+    "GET_AWAITABLE": Operator(1, _methods("await")),
+    "GET_AITER": Operator(1, _methods("aiter")),
+    "LOAD_ATTR": Operator(1, _methods("getattr getattribute")),
+    "LOAD_METHOD": Operator(1, _methods("getattr getattribute")),
+    "STORE_ATTR": Operator(2, _methods("setattr"), after="drop"),
+    "DELETE_ATTR": Operator(1, _methods("delattr"), after="drop"),
+    "FORMAT_SIMPLE": Operator(1, _methods("format str repr")),
+    "FORMAT_WITH_SPEC": Operator(2, _methods("format"), (2,)),
+}
+
+
+def through_operator(site: Site, operator: Operator) -> Continuation:
+    instruction, depth = site.instruction, len(site.kinds)
+    method = site.inner_code.co_name
+    continuation = Continuation(depth - operator.operands, after=operator.after)
+    if instruction.name in ATTRIBUTES:
+        if not _is_attribute_access(site, operator):
+            raise site.pin(f"held by {instruction.name}", site.inner_view.function)
+        if instruction.name == "LOAD_METHOD" or (instruction.name == "LOAD_ATTR" and _loads_method(instruction)):
+            # The pair for a call: [NULL, callable] up to 3.12, [callable, NULL] from then on.
+            if VERSION < (3, 13):
+                continuation.pre = [NULL]
+            else:
+                continuation.after = "null"
+        return continuation
+    receiver = next((r for r in operator.receivers if site.is_operand(r, site.inner_self)), None)
+    if method not in operator.methods or receiver is None:
+        raise site.pin(f"held by {instruction.name}", site.inner_view.function)
+    if instruction.name == "CONTAINS_OP":
+        continuation.after = "falsehood" if instruction.arg else "truth"
+    elif instruction.name == "BINARY_OP":
+        _ask_for_arithmetic(site, continuation)
+    elif instruction.name == "COMPARE_OP":
+        _ask_for_comparison(site, continuation)
+    return continuation
+
+
+# An operator asks its operands in turn until one does not give NotImplemented. The methods not asked yet, each with
+# receiver and argument, and what happens when all decline, are the two values that "ask" needs.
+_Stages = list[tuple[str, Any, Any]]
+
+
+def _ask_for_arithmetic(site: Site, continuation: Continuation) -> None:
+    in_place, number = divmod(site.instruction.arg, len(_ARITHMETIC))
+    name, symbol = _ARITHMETIC[number], _SYMBOLS[number] + "=" * in_place
+    left, right = site.slot(len(site.kinds) - 2), site.slot(len(site.kinds) - 1)
+    forward, reflected = (f"__{name}__", left, right), (f"__r{name}__", right, left)
+    if type(left) is type(right):
+        stages = [forward]
+    elif issubclass(type(right), type(left)):
+        stages = [reflected, forward]
+    elif isinstance(find(type(left), forward[0]), WrapperDescriptorType) and find(type(left), reflected[0]) is None:
+        stages = [reflected, forward]  # a sequence made in C: its `+` and `*` come after all numbers
+    else:
+        stages = [forward, reflected]
+    if in_place:
+        stages.insert(0, (f"__i{name}__", left, right))
+    if name == "pow" and not in_place:
+        symbol = "** or pow()"
+    refusal = f"unsupported operand type(s) for {symbol}: {type(left).__name__!r} and {type(right).__name__!r}"
+    continuation.after = "ask"
+    continuation.fallback = [_not_asked_yet(site, stages), refusal]
+
+
+def _ask_for_comparison(site: Site, continuation: Continuation) -> None:
+    arg = site.instruction.arg
+    number = arg if VERSION < (3, 12) else arg >> 4 if VERSION < (3, 13) else arg >> 5
+    # The argument counts < <= == != > >= in this order, on every version.
+    name, symbol = _COMPARISONS[number], _COMPARISON_SYMBOLS[number]
+    left, right = site.slot(len(site.kinds) - 2), site.slot(len(site.kinds) - 1)
+    stages = [(f"__{name}__", left, right), (f"__{_SWAPPED[name]}__", right, left)]
+    if type(left) is not type(right) and issubclass(type(right), type(left)):
+        stages.reverse()
+    kinds = f"{type(left).__name__!r} and {type(right).__name__!r}"
+    otherwise: Any = f"{symbol!r} not supported between instances of {kinds}"
+    if name in ("eq", "ne"):
+        otherwise = (left is right) is (name == "eq")
+    # `object.__ne__` inverts what the class's own `__eq__` gives.
+    inverted = name == "ne" and site.inner_code.co_name == "__eq__"
+    continuation.after = "ask-inverted" if inverted else "ask"
+    if VERSION >= (3, 13) and arg & 16:
+        continuation.after += " truth"
+    continuation.fallback = [_not_asked_yet(site, stages, "__ne__" if inverted else None), otherwise]
+
+
+def _not_asked_yet(site: Site, stages: _Stages, asked: str | None = None) -> list[tuple[Any, Any, Any]]:
+    """The stages behind the one that the inner frame is."""
+    asked = asked or site.inner_code.co_name
+    done = next((n for n, (name, who, _) in enumerate(stages) if name == asked and who is site.inner_self), None)
+    if done is None:
+        raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
+    found = ((find(type(receiver), name), receiver, other) for name, receiver, other in stages[done + 1 :])
+    return [stage for stage in found if stage[0] is not None]
+
+
+ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"})
+_DESCRIPTOR_METHODS = _methods("get set delete")
+
+
+def _loads_method(instruction: Instruction) -> bool:
+    return VERSION >= (3, 12) and bool(instruction.arg & 1)
+
+
+def _is_attribute_access(site: Site, operator: Operator) -> bool:
+    """Is the inner frame what reading or writing this attribute comes down to?
+
+    Where AttributeError would make the interpreter ask `__getattr__` as well, it is not.
+    """
+    instruction, top = site.instruction, len(site.kinds) - 1
+    index = instruction.arg >> 1 if instruction.name == "LOAD_ATTR" and VERSION >= (3, 12) else instruction.arg
+    name, inner_name = site.facts.code.co_names[index], site.inner_code.co_name
+    reads = instruction.name in ("LOAD_ATTR", "LOAD_METHOD")
+    owner = site.argument(1 if inner_name in _DESCRIPTOR_METHODS else 0)
+    if owner is NULL or not site.is_operand(1, owner):
+        return False
+    kind = type(site.slot(top))
+    if reads and inner_name != "__getattr__" and find(kind, "__getattr__") is not None:
+        return False
+    if inner_name in operator.methods:
+        return True
+    found = find(kind, name)
+    if inner_name in _DESCRIPTOR_METHODS:
+        return found is site.inner_self
+    return isinstance(found, property) and site.inner_code in map(code_behind, (found.fget, found.fset, found.fdel))
+
+
+# ---- others ----------------------------------------------------------------------------------------------------------
+
+
+def _iterate(site: Site) -> Continuation:
+    """A `for` over an object whose `__next__` is Python."""
+    iterator = site.slot(len(site.kinds) - 1)
+    if code_behind(find(type(iterator), "__next__")) is not site.inner_code:
+        raise site.pin("held by the iterator of a for loop,", iterator)
+    # From 3.12 on the loop ends behind END_FOR, from 3.13 on behind its POP_TOP too.
+    behind = 0 if VERSION < (3, 12) else 2 if VERSION < (3, 13) else 4
+    assert site.instruction.target is not None
+    return Continuation(len(site.kinds), after="next", exit=site.instruction.target + behind)
+
+
+def _truth(site: Site) -> Continuation:
+    """`__bool__` or `__len__` of an operand whose truth decides: what they give has the same truth."""
+    if site.inner_code.co_name not in ("__bool__", "__len__") or not site.is_operand(1, site.inner_self):
+        raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
+    return Continuation(len(site.kinds) - 1, reenter=True)
+
+
+def _format(site: Site) -> Continuation:
+    """Up to 3.12 one instruction converts (two low bits) and formats (with a specification: bit 2)."""
+    conversion, specified = site.instruction.arg & 3, site.instruction.arg >> 2 & 1
+    final = ("__format__",) if specified else ("__format__", "__str__", "__repr__")
+    allowed = final if conversion == 0 else ("__str__", "__repr__") if conversion < 3 and not specified else ()
+    if site.inner_code.co_name not in allowed or not site.is_operand(1 + specified, site.inner_self):
+        raise site.pin("held by an f-string", site.inner_view.function)
+    return Continuation(len(site.kinds) - 1 - specified)
+
+
+def _convert(site: Site) -> Continuation:
+    """3.13: `!s` and `!r` give what `__str__` and `__repr__` give; `!a` does more."""
+    if site.instruction.arg == 3 or not site.is_operand(1, site.inner_self):
+        raise site.pin("held by an f-string", site.inner_view.function)
+    if site.inner_code.co_name not in ("__str__", "__repr__"):
+        raise site.pin("held by an f-string", site.inner_view.function)
+    return Continuation(len(site.kinds) - 1)
+
+
+def _enter(site: Site) -> Continuation:
+    # 3.11 has put the bound `__exit__` into the manager's slot; later versions keep it in a C variable.
+    in_place = VERSION == (3, 11) or site.is_operand(1, site.inner_self)
+    if site.inner_code.co_name != "__enter__" or not in_place:
+        raise site.pin("held by a with statement", site.inner_view.function)
+    manager = site.slot(len(site.kinds) - 1)
+    leave = manager if VERSION == (3, 11) else type(manager).__exit__.__get__(manager)
+    return Continuation(len(site.kinds) - 1, pre=[leave])
+
+
+def _leave(site: Site) -> Continuation:
+    if site.inner_code.co_name != "__exit__":
+        raise site.pin("held by a with statement", site.inner_view.function)
+    return Continuation(len(site.kinds))
+
+
+SPECIAL: dict[str, Callable[[Site], Continuation]] = {
+    "FOR_ITER": _iterate,
+    "TO_BOOL": _truth,
+    "UNARY_NOT": _truth,
+    "POP_JUMP_FORWARD_IF_FALSE": _truth,
+    "POP_JUMP_FORWARD_IF_TRUE": _truth,
+    "POP_JUMP_BACKWARD_IF_FALSE": _truth,
+    "POP_JUMP_BACKWARD_IF_TRUE": _truth,
+    "POP_JUMP_IF_FALSE": _truth,
+    "POP_JUMP_IF_TRUE": _truth,
+    "FORMAT_VALUE": _format,
+    "CONVERT_VALUE": _convert,
+    "BEFORE_WITH": _enter,
+    "WITH_EXCEPT_START": _leave,
+}
