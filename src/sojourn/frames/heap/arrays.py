@@ -17,7 +17,7 @@ from typing import Any
 
 from .dumper import Dumper, Refuse
 from .instances import plan_of
-from .registry import constructor, reduces
+from .registry import BY_NAME, constructor, reduces
 from .words import python_made
 
 LARGE = 1 << 20  # bytes from which on memory goes out of band
@@ -57,6 +57,9 @@ def _reduce_array(array: Any, dumper: Dumper) -> Any:
         except (TypeError, ValueError):
             raise Refuse(array, f"its memory belongs to a {type(base).__name__}", "copy the array") from None
     return array_view, (cls, array.shape, array.dtype, base, offset, array.strides, writeable)
+
+
+BY_NAME["numpy.ndarray"].family = True  # type: ignore[attr-defined]
 
 
 def _attributes(array: Any, dumper: Dumper) -> Any:

@@ -17,6 +17,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from .dumper import Dumper, Refuse
+from .functions import library_attribute
 from .library import type_module
 from .registry import BY_TYPE, constructor, reduces
 from .words import python_made
@@ -42,6 +43,9 @@ def _reduce_class(cls: Any, dumper: Dumper) -> Any:
         known = KNOWN.get(cls)
         if known is not None:
             return type_of, (known,)
+        place = dumper.library.place_of(cls)
+        if place is not None:
+            return library_attribute, place
         raise Refuse(cls, "a type made in C that no module of the library has under its name")
     names = _names(cls)
     slots: list[str] | None = [] if "__slots__" in names else None

@@ -7,7 +7,6 @@ partial objects, StringIO…); only those stand here that do not, or that would 
 from __future__ import annotations
 
 import _thread
-import sys
 from _weakref import CallableProxyType, ProxyType, ReferenceType, proxy
 from gc import get_referents
 from types import CodeType, FunctionType, GenericAlias
@@ -15,6 +14,7 @@ from typing import Any
 
 from .contents import Gone, new_reference
 from .dumper import Dumper, Refuse
+from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, reduces, refuses
 from .words import link_result, view_address
@@ -115,14 +115,6 @@ def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:
         place = next((i for i, part in enumerate(key) if part is mark), -1) if type(key) is tuple else -1
         flat += (place, key if place < 0 else key[:place] + key[place + 1 :], result)
     return flat
-
-
-@constructor
-def library_attribute(module: str, qualname: str) -> Any:
-    found: Any = sys.modules[module]
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return found
 
 
 @constructor

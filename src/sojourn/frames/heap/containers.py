@@ -2,16 +2,14 @@
 
 Theory. The pickler writes dicts, sets and frozensets by itself, and mostly that is right. It is wrong when a key's hash
 needs state that comes later: such a container is *announced* by a persistent id, as a shell, and filled at level 1. And
-it is wrong when a set, rebuilt element by element, would iterate in another order: the order of a set depends on the
-size of its table and on collisions, so on its history ({5, 700} left over from a larger set iterates 5, 700; rebuilt,
-700, 5). Both sides have one hash seed, so the writer finds out by rebuilding the set; the loader then searches for a
-history that gives the recorded order (`histories`).
+it is wrong when a set, rebuilt element by element, would iterate in another order ({5, 700} left over from a larger set
+iterates 5, 700; rebuilt, 700, 5). Both sides have one hash seed, so the writer finds out by rebuilding the set; the
+loader then arranges it as it was (`orders`).
 
 An announced dict is as long as the real one from the start, full of placeholders: an iterator over it can be made and
 moved on before it is filled.
 
-Guarantees. A set whose elements' hashes do not come from addresses iterates as before, or `Disorder` is raised. The
-search is small: it covers leftovers of larger sets, copies and unions, not every history there could be.
+Guarantee. A set whose elements' hashes do not come from addresses iterates as before, or `Disorder` is raised.
 
 Stated limit: where hashes come from addresses (default hashes; None up to 3.11), so did the order.
 """
@@ -19,13 +17,14 @@ Stated limit: where hashes come from addresses (default hashes; None up to 3.11)
 from __future__ import annotations
 
 from _weakref import ReferenceType
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 from sojourn.errors import Refused
 
 from .dumper import Dumper
+from .orders import SMALLEST, arrange, arranged, arrangement, is_natural, table_size
 from .registry import constructor
 from .words import python_made
 
@@ -37,7 +36,6 @@ ATOMIC: frozenset[type] = frozenset(
 _STABLE = ATOMIC if hash(None) == 0xFCA86420 else ATOMIC - {type(None)}  # hash(None) was an address up to 3.11
 _HASHED_WHOLE = {object.__hash__} | {base.__hash__ for base in (str, int, float, bytes, complex)}
 _HASHED_BY_PARTS = {tuple.__hash__, frozenset.__hash__}
-_SMALLEST, _HEADER, _ENTRY = 8, set().__sizeof__(), 16
 
 
 class Disorder(Refused):
@@ -80,12 +78,6 @@ def _is_ready(cls: type) -> bool:
     return not python_made(cls) and cls not in (ReferenceType,) and not isinstance(cls, ReferenceType)
 
 
-def table_size(obj: Any) -> int:
-    """How many places the hash table of a set has."""
-    base = set if isinstance(obj, set) else frozenset
-    return max(_SMALLEST, (base.__sizeof__(obj) - _HEADER) // _ENTRY)
-
-
 # Announcing
 
 
@@ -115,9 +107,9 @@ def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
         return place
     elements = list(obj)
     ready = keys_ready(dumper, elements)
-    if ready and ((len(elements) < 2 and table_size(obj) == _SMALLEST) or _same(obj, set, elements)):
+    if ready and ((len(elements) < 2 and table_size(obj) == SMALLEST) or is_natural(obj, set, elements)):
         return None
-    dumper.later(fill_set, obj, [elements, table_size(obj)], 1)
+    dumper.later(fill_set, obj, [elements, *arrangement(obj)], 1)
     return (SET, dumper.announce(obj))
 
 
@@ -129,18 +121,9 @@ def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
     if id(obj) not in dumper.completed and not keys_ready(dumper, elements):
         dumper.found_early.append(obj)
         return None
-    if len(elements) < 2 or _same(obj, frozenset, elements):
+    if len(elements) < 2 or is_natural(obj, frozenset, elements):
         return None
-    return (FROZEN, dumper.announce(obj), elements, table_size(obj))
-
-
-def _same(obj: Any, kind: Any, elements: list[Any]) -> bool:
-    trial = kind(elements)
-    return table_size(trial) == table_size(obj) and all(map(_is, trial, elements))
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
+    return (FROZEN, dumper.announce(obj), elements, *arrangement(obj))
 
 
 Dumper.special[dict] = _announce_dict
@@ -159,74 +142,17 @@ def fill_dict(obj: dict[Any, Any], content: list[Any]) -> None:
 
 @constructor
 def fill_set(obj: set[Any], state: list[Any]) -> None:
-    elements, size = state
-    for build in histories(elements, size):
-        obj.clear()
-        build(obj)
-        if _fits(obj, elements, size):
-            return
-    obj.clear()
-    obj.update(elements)
-    if not all(map(_is, obj, elements)):
+    elements, size, places = state
+    if not arrange(obj, elements, size, places):
         _accept_or_refuse(elements)
 
 
 @constructor
-def make_frozenset(elements: list[Any], size: int) -> frozenset[Any]:
-    for build in (frozenset, lambda e: frozenset(set(e)), lambda e: frozenset(dict.fromkeys(e))):
-        made = build(elements)
-        if _fits(made, elements, size):
-            return made
-    for build in histories(elements, size):
-        grown: set[Any] = set()
-        build(grown)
-        made = frozenset(grown)
-        if all(map(_is, made, elements)):
-            return made
-    made = frozenset(elements)
-    if not all(map(_is, made, elements)):
+def make_frozenset(elements: list[Any], size: int, places: list[int] | None) -> frozenset[Any]:
+    made, right = arranged(elements, size, places)
+    if not right:
         _accept_or_refuse(elements)
     return made
-
-
-def _fits(built: Any, elements: list[Any], size: int) -> bool:
-    return table_size(built) == size and all(map(_is, built, elements))
-
-
-def histories(elements: list[Any], size: int) -> Iterator[Callable[[set[Any]], None]]:
-    """Ways in which a set with these elements can have come to a table of this size, likelier ones first."""
-    orders = [elements, elements[::-1], *_rotations(elements)]
-    for order in orders:
-        yield lambda obj, order=order: obj.update(order)
-    yield lambda obj: obj.update(set(elements))
-    yield lambda obj: obj.update(dict.fromkeys(elements))
-    for offset in (0, 1, size // 2, size // 4, 3):
-        for order in orders:
-            yield lambda obj, order=order, offset=offset: _grow_and_shrink(obj, order, size, offset)
-
-
-def _rotations(elements: list[Any]) -> Iterator[list[Any]]:
-    for turn in range(1, min(len(elements), 5)):
-        yield elements[-turn:] + elements[:-turn]
-
-
-def _grow_and_shrink(obj: set[Any], elements: list[Any], size: int, offset: int) -> None:
-    """Grow the table with placeholders, drop these, then put the elements in.
-
-    The placeholders' hashes are small integers that no element shares, so that what they leave in the table lies in
-    one block, which `offset` moves out of the elements' way.
-    """
-    taken = {hash(element) & (size - 1) for element in elements}
-    free = [place for place in (*range(offset, size), *range(offset)) if place not in taken]
-    added: list[int] = []
-    for place in free or range(offset, offset + size):
-        if table_size(obj) >= size:
-            break
-        filler = place + (size << 20)
-        obj.add(filler)
-        added.append(filler)
-    obj.difference_update(added)
-    obj.update(elements)
 
 
 def _accept_or_refuse(elements: list[Any]) -> None:

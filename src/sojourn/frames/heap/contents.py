@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .containers import keys_ready, table_size
+from .containers import fill_set, keys_ready
+from .orders import arrangement
 from .registry import constructor
 from .words import solid_base
 
@@ -102,7 +103,7 @@ def _set(obj: Any, cls: type, dumper: Dumper) -> Any:
     elements = list(set.__iter__(obj))
     if elements:
         level = 0 if keys_ready(dumper, elements) else 1
-        dumper.later(fill_subset, obj, [elements, table_size(obj)], level)
+        dumper.later(fill_set, obj, [elements, *arrangement(obj)], level)
     return new_from, (set, cls)
 
 
@@ -131,12 +132,6 @@ def fill_through(obj: Any, state: list[Any]) -> None:
     base.clear(obj)
     for key, value in zip(parts, parts, strict=True):
         base.__setitem__(obj, key, value)
-
-
-@constructor
-def fill_subset(obj: Any, state: list[Any]) -> None:
-    set.clear(obj)
-    set.update(obj, state[0])
 
 
 # Bases that extension modules make: known by name, see `registry`

@@ -122,7 +122,7 @@ class Dumper(_pickle.Pickler):
         for base in cls.__mro__[1:]:  # a subclass of a type that refuses, or of a class or an exception
             if registry.name_of(base) in registry.ADVICE:
                 return _refused
-            family = registry.BY_TYPE.get(base)
+            family = registry.BY_TYPE.get(base) or registry.BY_NAME.get(registry.name_of(base))
             if family is not None and getattr(family, "family", False):
                 return family
         return self.reduce_instance if python_made(cls) or cls is object else _foreign

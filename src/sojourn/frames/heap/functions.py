@@ -165,6 +165,8 @@ def _reduce_builtin(function: BuiltinFunctionType, dumper: Dumper) -> Any:
     for base in _mro(type(owner)):
         thing = _names(base).get(function.__name__)
         if type(thing) is MethodDescriptorType and thing.__get__(owner) == function:
+            if base is type(owner):
+                return bind_own, (owner, function.__name__)
             return bind, (base, function.__name__, owner)
     raise Refuse(function, "a C method that its object's type does not have under its name")
 
@@ -197,8 +199,21 @@ def module_attribute(module: ModuleType, name: str) -> Any:
 
 
 @constructor
+def library_attribute(module: str, qualname: str) -> Any:
+    found: Any = sys.modules[module]
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+@constructor
 def bind(cls: type, name: str, owner: Any, *more: Any) -> Any:
     return _names(cls)[name].__get__(owner, *more)
+
+
+@constructor
+def bind_own(owner: Any, name: str) -> Any:
+    return _names(type(owner))[name].__get__(owner)
 
 
 @reduces(property)

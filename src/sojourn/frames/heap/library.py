@@ -95,6 +95,14 @@ class Library:
                 return None
         return found
 
+    def place_of(self, obj: Any) -> tuple[str, str] | None:
+        """Module and name under which the library shows something that is called otherwise (`_thread.LockType`)."""
+        for module, each in self.library.items():
+            for name, value in _module_dict(each).items():
+                if value is obj:
+                    return module, name
+        return None
+
     def finds(self, obj: Any, qualname: str) -> bool:
         """Would `__reduce__`'s answer "it is called so" be right?"""
         module = getattr(obj, "__module__", None)

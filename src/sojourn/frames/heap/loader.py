@@ -22,13 +22,13 @@ from typing import Any
 from sojourn.errors import BadImage, InternalError, Refused
 
 from .containers import DICT, FROZEN, LIST, MODULE_DICT, SET, TUPLES, fill_dict, fill_set, make_frozenset
-from .contents import fill_items, fill_subset, fill_through
+from .contents import fill_items, fill_through
 from .modules import module_named
 
 _TAKE = b"\x97\x940"  # NEXT_BUFFER MEMOIZE POP
 _PUT = b"\x97r%s0"  # NEXT_BUFFER LONG_BINPUT POP
 _ROUNDS = 8
-_HASHED = (fill_dict, fill_set, fill_items, fill_through, fill_subset)
+_HASHED = (fill_dict, fill_set, fill_items, fill_through)
 
 
 class Loader(_pickle.Unpickler):

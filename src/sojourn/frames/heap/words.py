@@ -21,6 +21,8 @@ _WORD = ctypes.sizeof(ctypes.c_void_p)
 _DEALLOC = 6 * _WORD  # PyTypeObject: refcount, type, size, name, basicsize, itemsize, dealloc
 _VIEW_BUFFER = 7 * _WORD  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
+_SET_TABLE = 5 * _WORD  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
+_DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
 _HEAP_TYPE = 1 << 9
 
 
@@ -79,14 +81,23 @@ def link_result(link: object, key: object) -> object:
     return ctypes.cast(word(id(link) + _LINK_RESULT), ctypes.py_object).value
 
 
+def set_places(obj: object, size: int) -> list[int]:
+    """The places of a set's elements in its hash table, ascending: the order of iteration."""
+    table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("N")
+    return [at for at, (key, hashed) in enumerate(zip(table[::2], table[1::2], strict=True)) if key and hashed != _DUMMY]
+
+
 def _verify() -> None:
     data = bytearray(16)
+    numbers = {3, 6, 9}
+    numbers.discard(6)
     whole, part = memoryview(data), memoryview(data)[5:]
     right = (
         word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
         and python_made(_Slotted)
         and not python_made(list)
         and view_address(part) - view_address(whole) == 5
+        and set_places(numbers, 8) == [1, 3]
     )
     if not right:
         raise InternalError("this interpreter's types or views are not laid out as expected")
