@@ -1,8 +1,10 @@
 """A channel: JSON messages with descriptors over one end of a unix stream socket pair.
- A frame is a header of two 32-bit big-endian numbers (length of the body, number of descriptors) and the JSON
+
+A frame is a header of two 32-bit big-endian numbers (length of the body, number of descriptors) and the JSON
 body; the descriptors ride on the frame's first byte. The kernel hands descriptors out in the order of the
 bytes they rode on, so a receiver only has to queue them and take as many as each header says.
- `Framer` turns bytes into messages and knows no socket; `Channel` adds the blocking and the non-blocking
+
+`Framer` turns bytes into messages and knows no socket; `Channel` adds the blocking and the non-blocking
 receive that the inside needs. The outside's asyncio form is `machines.python.link`.
 
 Inside code: `_socket`, since `socket` would drag `selectors` and `enum` into every host.

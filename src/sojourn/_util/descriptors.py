@@ -1,5 +1,6 @@
 """Descriptors that are ours, kept out of the program's way.
- A program owns the numbers below `FLOOR`: it gets the lowest free one, compares them, closes ranges of them.
+
+A program owns the numbers below `FLOOR`: it gets the lowest free one, compares them, closes ranges of them.
 Whatever we hold in a host process stands at `FLOOR` or above and is closed on exec, so that neither the
 program nor its children meet it.
 """

@@ -1,5 +1,6 @@
 """Ids: unique without asking anybody, short, and sortable by the time they were made.
- An id is 20 characters of lower-case base 32 (Crockford's alphabet without i, l, o, u): 48 bits of
+
+An id is 20 characters of lower-case base 32 (Crockford's alphabet without i, l, o, u): 48 bits of
 milliseconds, then 52 bits of the system's randomness. Two ids made in the same millisecond collide with a
 chance of 2^-52.
 """

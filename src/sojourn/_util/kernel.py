@@ -32,3 +32,15 @@ def die_with_parent(signal: int) -> None:
 def clear_environment() -> None:
     """Empties the C environment, so that what is put next stands in its own order."""
     _libc.clearenv()
+
+
+def read_file(path: str) -> bytes:
+    """The content of a small file of /proc. (Not with `open`, which a program may have replaced.)"""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts: list[bytes] = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)

@@ -26,7 +26,7 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
-from sojourn._util import descriptors
+from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
 from sojourn.model.binding import Action, Attachment, Binding, choose
 
@@ -213,8 +213,7 @@ def _leads_to(path: str, identity: tuple[int, int]) -> bool:
 
 
 def _locked(number: int) -> bool:
-    with open(f"/proc/self/fdinfo/{number}") as file:
-        return any(line.startswith("lock:") for line in file)
+    return b"\nlock:" in kernel.read_file(f"/proc/self/fdinfo/{number}")
 
 
 def _shares(one: int, other: int) -> bool:

@@ -143,7 +143,8 @@ def test_an_aborted_move_leaves_no_trace(state: Path, tmp_path: Path) -> None:
                     await host.freeze(deadline=1)
                 os.kill(host.pid, signal.SIGCONT)  # somebody else's: it must not wake
                 before = log.content()
-                assert Path(f"/proc/{host.pid}/stat").read_text().split()[2] == "T"
+                while Path(f"/proc/{host.pid}/stat").read_text().split()[2] != "T":
+                    await asyncio.sleep(0)
                 assert log.content() == before
                 await host.unfreeze()
             end = await host.wait()

@@ -31,7 +31,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from sojourn._util import descriptors
+from sojourn._util import descriptors, kernel
 from sojourn._util.channel import Channel
 from sojourn.errors import InternalError, Pinned, SojournError, Unmovable
 from sojourn.frames import api
@@ -149,7 +149,7 @@ class Commands:
             "matched": self._digest,
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
             "path": list(map(str, sys.path)),
-            "pages": int(open("/proc/self/statm").read().split()[1]),
+            "pages": int(kernel.read_file("/proc/self/statm").split()[1]),
         }
 
     def _do_match(self, message: dict[str, Any], frame: FrameType) -> None:

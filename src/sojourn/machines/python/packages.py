@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from typing import ClassVar
 
 
 class Environment:
     """The distributions that are found on a list of folders."""
 
-    _known: dict[tuple[tuple[str, int], ...], Environment] = {}
+    _known: ClassVar[dict[tuple[tuple[str, int], ...], Environment]] = {}
 
     def __init__(self, folders: Iterable[str]) -> None:
         self.versions: dict[str, str] = {}

@@ -15,16 +15,21 @@ every host.
 
 from __future__ import annotations
 
+import builtins
 import copyreg
 import ctypes
 import gc
 import sys
+from collections.abc import Iterable
+from types import ModuleType
 
+_REAL = (sys, builtins)
 STAY = frozenset({"copyreg"})
 
 
 def hide(modules: set[str], importers: set[str]) -> None:
     """Forgets every module and every path importer that is not in the given sets."""
+    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "sojourn"]
     for name in [name for name in sys.modules if name not in modules and name not in STAY]:
         module = sys.modules.pop(name)
         parent, _, child = name.rpartition(".")
@@ -35,6 +40,24 @@ def hide(modules: set[str], importers: set[str]) -> None:
     registered = copyreg.dispatch_table
     for kind in [kind for kind, function in registered.items() if function.__module__ != copyreg.__name__]:
         del registered[kind]
+    hold_library(ours)
+
+
+def hold_library(ours: Iterable[ModuleType]) -> None:
+    """Gives our modules copies of the library's modules that the program shares with us (`os`, `time`, `_signal`).
+
+    A program, or a library like freezegun, may replace what is in the real ones. `sys` and `builtins` stay the real
+    ones: their attributes are what we are there to read and to set.
+    """
+    copies: dict[int, ModuleType] = {}
+    for module in ours:
+        for name, value in list(module.__dict__.items()):
+            if isinstance(value, ModuleType) and value not in _REAL and sys.modules.get(value.__name__) is value:
+                copy = copies.get(id(value))
+                if copy is None:
+                    copy = copies[id(value)] = ModuleType(value.__name__)
+                    copy.__dict__.update(value.__dict__)
+                setattr(module, name, copy)
 
 
 def freeze() -> None:
