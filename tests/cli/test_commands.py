@@ -77,7 +77,7 @@ def test_the_first_ctrl_c_interrupts(shell: Shell, script: Any) -> None:
     program = script(
         "print('on', flush=True)\n"
         "try:\n"
-        "    while True: pass\n"
+        "    while True: sum(range(99))\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', flush=True)\n"
         "    raise SystemExit(3)\n"
@@ -95,7 +95,7 @@ def test_the_second_ctrl_c_stops(shell: Shell, script: Any) -> None:
         "import signal\n"
         "signal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n"
         "print('on', flush=True)\n"
-        "while True: pass\n"
+        "while True: sum(range(99))\n"
     )
     command = [*SOJOURN, "run", str(program)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=shell.env) as run:

@@ -44,7 +44,8 @@ def test_a_log_goes_on_behind_the_last_byte(own_cluster: LocalCluster, tmp_path:
             got[chunk.stream] += chunk.data
             if b"line 50\n" in got["out"] and b"line 51\n" not in got["out"]:
                 own_cluster.kill_node(through)
-                process.write_stdin(b"go on\n", eof=True)
+                with connect(own_cluster.home, node=at) as other:
+                    other.process(process.id).write_stdin(b"go on\n", eof=True)
         assert process.wait().exit_code == 0
     assert got["out"].decode() == "".join(f"line {number}\n" for number in range(3000))
     assert got["err"].decode() == "".join(f"error {number}\n" for number in range(3000))

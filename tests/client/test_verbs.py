@@ -13,9 +13,9 @@ from sojourn.errors import NameTaken, NotFound, UsageError, WrongState
 from sojourn.testing import LocalCluster
 
 ECHO = """
-import sys
+import select, sys
 print("ready", *sys.argv[1:], flush=True)
-for line in sys.stdin:
+while select.select([sys.stdin], [], []) and (line := sys.stdin.readline()):
     print("got", line.strip(), flush=True)
     print("quiet", file=sys.stderr, flush=True)
 sys.exit(5)
@@ -126,6 +126,7 @@ def test_the_other_stream_can_be_left_out(cluster: Cluster, echo: Path) -> None:
     process = cluster.run(echo, python=sys.executable)
     process.write_stdin(b"x\n", eof=True)
     assert b"".join(chunk.data for chunk in process.logs(follow=True, out=False)) == b"quiet\n"
+    process.wait()
     process.rm()
 
 

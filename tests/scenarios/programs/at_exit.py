@@ -20,6 +20,6 @@ for step in range(300):
     if step == 200:
         atexit.unregister(unwanted)
         atexit.register(print, "registered late")
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print("done")

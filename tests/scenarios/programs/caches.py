@@ -1,4 +1,4 @@
-"""lru_cache with its counts, cached_property, compiled patterns and their matches."""
+"""lru_cache with what it holds, cached_property, compiled patterns and their matches."""
 
 import functools
 import re
@@ -6,7 +6,8 @@ import re
 
 @functools.lru_cache(maxsize=64)
 def slow(number):
-    for _ in range(40_000):
+    computed.append(number)
+    for _ in range(80_000):
         pass
     return number * number
 
@@ -25,6 +26,7 @@ class Lazy:
         return Lazy.made
 
 
+computed = []
 pattern = re.compile(r"(?P<word>\w+)-(\d+)", re.IGNORECASE)
 lazies = [Lazy() for _ in range(10)]
 match = None
@@ -33,7 +35,13 @@ for step in range(500):
     fibonacci(step)
     lazies[step % 10].value
     match = pattern.search(f"see Item-{step} here")
-    for _ in range(40_000):
+    for _ in range(80_000):
         pass
-print(slow.cache_info(), fibonacci.cache_info(), Lazy.made, [lazy.value for lazy in lazies])
+print(
+    slow.cache_info()[2:],
+    fibonacci.cache_info()[2:],
+    len(computed),
+    Lazy.made,
+    [lazy.value for lazy in lazies],
+)
 print(match["word"], match.span(2), match.re is pattern, match.string, fibonacci(300))

@@ -40,7 +40,7 @@ append = [].append
 for step in range(300):
     up(step)
     append(half(step, step, key=1))
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(read(), add.calls, len(append.__self__), append.__self__[-1], [f() for f in late], [f() for f in early])
 print(add.__wrapped__.__kwdefaults__, half.func is add, up.__closure__[0] is read.__closure__[0])

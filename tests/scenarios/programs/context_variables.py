@@ -15,6 +15,6 @@ for step in range(250):
         name.set("hundred")
         snapshot = contextvars.copy_context()
         name.set("later")
-    for _ in range(140_000):
+    for _ in range(280_000):
         pass
 print(level.get(), len(tokens), name.get(), snapshot[name], snapshot.run(name.get), snapshot[level])

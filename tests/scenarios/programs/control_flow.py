@@ -1,4 +1,4 @@
-"""Every loop and branch there is: match, walrus, while-else, comprehensions, unpacking, chained tests, del."""
+"""Every loop and branch there is: match, walrus, while-else, comprehensions, unpacking, del."""
 
 
 def classify(value):
@@ -16,7 +16,7 @@ def classify(value):
 
 
 def pause():
-    for _ in range(18_000):
+    for _ in range(36_000):
         pass
     return True
 

@@ -11,7 +11,7 @@ with decimal.localcontext() as ctx:
     ctx.rounding = decimal.ROUND_CEILING
     for step in range(1, 300):
         total = total / Decimal(3) + Decimal(step) / Decimal(7)
-        for _ in range(120_000):
+        for _ in range(240_000):
             pass
     print(total, decimal.getcontext().prec, decimal.getcontext().flags[decimal.Inexact])
 print(Decimal(1) / Decimal(7), decimal.getcontext().prec, decimal.getcontext().rounding)

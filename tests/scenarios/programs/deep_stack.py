@@ -3,10 +3,10 @@
 
 def down(depth, path):
     local = [depth, str(depth)]
-    for _ in range(20_000):
+    for _ in range(40_000):
         pass
     below = down(depth - 1, path + depth) if depth else path
-    for _ in range(30_000):
+    for _ in range(60_000):
         pass
     return below + len(local) + int(local[1]) % 3
 

@@ -13,7 +13,7 @@ for step in range(300):
     os.environ["SCENARIO"] = str(int(os.environ["SCENARIO"]) + step)
     if step == 150:
         os.chdir("most")
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 here = os.getcwd()
 with open("made-here", "w"):

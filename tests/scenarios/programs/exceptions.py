@@ -1,11 +1,11 @@
-"""Exceptions in flight: handlers within handlers, finally on every way out, causes, contexts, groups, notes."""
+"""Exceptions in flight: nested handlers, finally on every way out, causes, contexts, groups, notes."""
 
 import sys
 import traceback
 
 
 def work():
-    for _ in range(50_000):
+    for _ in range(100_000):
         pass
 
 

@@ -15,7 +15,7 @@ trail = []
 try:
     for step in range(300):
         leave(step)
-        for _ in range(120_000):
+        for _ in range(240_000):
             pass
 finally:
     print(len(trail), end="")

@@ -13,13 +13,13 @@ total = 0
 with open("lines") as lines:
     for number, line in enumerate(lines):
         total += number * len(line)
-        for _ in range(40_000):
+        for _ in range(80_000):
             pass
         if number == 249:
             break
     for line, following in pairs(lines):
         total += len(line) - 2 * len(following)
-        for _ in range(80_000):
+        for _ in range(160_000):
             pass
     print(total, lines.closed)
 print(lines.closed)

@@ -16,7 +16,7 @@ text = ""
 for step in range(300):
     total += sum(first.read(7)) + second.read(3)[-1] + os.read(raw, 5)[0]
     text = words.read(11)
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(total, first.tell(), second.tell(), os.lseek(raw, 0, os.SEEK_CUR), text, words.tell())
 print(words.readline(), first.name, first.mode, words.encoding)

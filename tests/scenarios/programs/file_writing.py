@@ -12,7 +12,7 @@ for step in range(300):
         log.flush()
     both.seek(step * 3)
     both.write(b"%03d" % step)
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print("end", file=same)
 both.seek(30)

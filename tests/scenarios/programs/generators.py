@@ -44,7 +44,7 @@ for step, leaf in enumerate(tree(8)):
     seen.append(leaf)
     squares = (number * leaf for number in range(5))
     seen.append(sum(squares))
-    for _ in range(140_000):
+    for _ in range(280_000):
         pass
 catcher.close()
 print(seen[-30:], len(seen), len(steps), next(fresh), next(done, "finished"))

@@ -28,7 +28,7 @@ for step in range(300):
     node = node.next
     node.marks[step] = MISSING
     shared.append(step)
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(all(node.marks["shared"] is shared for node in ring), nested[0] is nested, watched() is ring[2], gone())
 print(table[MISSING], table[None], table[()], table[...], proxy.name, sorted(Node.registry))

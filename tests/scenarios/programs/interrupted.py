@@ -8,7 +8,7 @@ for step in range(200):
     try:
         if step % 50 == 49:
             os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(160_000):
+        for _ in range(320_000):
             pass
     except KeyboardInterrupt:
         caught += 1

@@ -14,7 +14,7 @@ parser.add_argument("--level", type=int, default=argparse.SUPPRESS)
 parser.add_argument("names", nargs="*")
 text = "the quick brown fox jumps over the lazy dog " * 6
 total = 0
-for step in range(2500):
+for step in range(5000):
     data = {"step": step, "list": list(range(step % 20)), "nested": {"deep": [None, True, 1.5]}}
     total += len(json.dumps(data, indent=2)) + len(json.loads(json.dumps(data))["list"])
     total += len(textwrap.fill(text, 30 + step % 20))

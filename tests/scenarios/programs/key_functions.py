@@ -8,7 +8,7 @@ import json
 
 
 def slow(value):
-    for _ in range(3_000):
+    for _ in range(6_000):
         pass
     return -value
 
@@ -18,7 +18,7 @@ class Item:
         self.value = value
 
     def __deepcopy__(self, memo):
-        for _ in range(3_000):
+        for _ in range(6_000):
             pass
         return Item(self.value)
 
@@ -36,6 +36,6 @@ for step in range(170):
     out.append(functools.reduce(lambda a, b: a + slow(b), data))
     out.append(json.dumps({"items": items}, default=lambda item: slow(item.value)))
     out.append(max(data, key=functools.cmp_to_key(lambda a, b: slow(b) - slow(a))))
-    for _ in range(40_000):
+    for _ in range(80_000):
         pass
 print(out[-9:], hash(tuple(out[:4])), len(out))

@@ -1,4 +1,4 @@
-"""A configured logging tree: levels, filters, a FileHandler in the middle of its file, a handler on stderr."""
+"""Logging: levels, filters, a FileHandler in the middle of its file, a handler on stderr."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ for step in range(300):
     if step % 100 == 50:
         logging.getLogger("engine").warning("warned at %d", step)
     logging.getLogger("engine").log(25, "noticed %d", step)
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 logging.shutdown()
 with open("run.log") as written:

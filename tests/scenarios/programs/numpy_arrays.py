@@ -10,7 +10,7 @@ for step in range(400):
     view += 1
     turned[step % 12, step % 10] -= step
     record[step % 5] = (f"n{step}", step)
-    for _ in range(90_000):
+    for _ in range(180_000):
         pass
 print(view.base is base, back.base is base, np.shares_memory(turned, base), base.sum(), back[0, 0])
 print(record.tolist(), objects.tolist(), base.flags.c_contiguous, turned.flags.f_contiguous)

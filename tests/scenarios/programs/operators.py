@@ -2,7 +2,7 @@
 
 
 def work():
-    for _ in range(18_000):
+    for _ in range(36_000):
         pass
 
 

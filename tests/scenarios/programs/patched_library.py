@@ -20,6 +20,6 @@ for step in range(300):
     text = json.dumps({"step": step}, sort_keys=True)
     textwrap.TextWrapper.width_seen += len(text)
     string.greeting[step] = text
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(text, len(calls), textwrap.TextWrapper.width_seen, len(string.greeting), json.dumps is counted)

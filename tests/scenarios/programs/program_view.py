@@ -11,9 +11,9 @@ before = (
     sys.flags,
     sys.path[1:],
 )
-loaded = sorted(sys.modules)
+loaded = sorted(set(sys.modules) - {"copyreg"})  # the one module of ours that shows (docs/host-processes.md)
 for step in range(250):
-    for _ in range(140_000):
+    for _ in range(280_000):
         pass
 after = (
     sys.argv[1:],
@@ -26,7 +26,7 @@ after = (
 print(before == after, before, sys.path[0] == os.path.dirname(os.path.abspath(__file__)))
 print(
     sys.modules["__main__"].step,
-    loaded == sorted(sys.modules),
+    loaded == sorted(set(sys.modules) - {"copyreg"}),
     __doc__[:8],
     __spec__,
     type(__loader__).__name__,

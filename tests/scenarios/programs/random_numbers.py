@@ -11,6 +11,6 @@ for step in range(3000):
         deck = list(range(20))
         random.shuffle(deck)
         print(deck, own.choice("abcdef"))
-    for _ in range(16_000):
+    for _ in range(32_000):
         pass
 print(f"{total:.12f} {random.getrandbits(64)} {own.gauss(0, 1):.12f}")

@@ -9,7 +9,7 @@ def place(row, columns, solutions):
     for column in range(SIZE):
         if all(column != other and abs(column - other) != row - up for up, other in enumerate(columns)):
             columns.append(column)
-            for _ in range(6_000):
+            for _ in range(8_000):
                 pass
             found += place(row + 1, columns, solutions)
             columns.pop()

@@ -25,7 +25,7 @@ for step in range(200):
     else:
         numbers.Number.register(cls)
     made.append(cls)
-    for _ in range(180_000):
+    for _ in range(360_000):
         pass
 print([kind(cls()) for cls in made[:6]], kind(3), kind("x"))
 print([issubclass(cls, collections.abc.Sized) for cls in made[:6]])

@@ -1,4 +1,4 @@
-"""Classes made at run time: with metaclass, slots, properties, super, dataclass, enum, named tuple, generics."""
+"""Classes made at run time: metaclass, slots, properties, super, dataclass, enum, named tuple, generics."""
 
 import collections
 import dataclasses
@@ -72,7 +72,7 @@ for step in range(200):
     thing = cls(step)
     total += thing.twice + Point(step, 1).x + Pair(step).right + Color.BLUE.value
     things.append((thing, Color(step % 3 + 1), Flag.A | Flag.C, Box[int](step)))
-    for _ in range(160_000):
+    for _ in range(320_000):
         pass
 thing, color, flag, box = things[-1]
 print(

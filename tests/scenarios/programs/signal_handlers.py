@@ -21,7 +21,7 @@ for step in range(300):
     if step % 50 == 0:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGUSR2)
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(len(got), got.count("term"), got[0], signal.getsignal(signal.SIGUSR2), old)
 print(

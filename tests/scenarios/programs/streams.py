@@ -12,6 +12,6 @@ for step in range(300):
         os.write(1, b"raw out\n")
         os.write(2, b"raw err\n")
     sys.stderr.buffer.write(b"\xff\x00 bytes\n")
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print("end", end="")

@@ -18,7 +18,7 @@ for step in range(250):
     with open(os.path.join(folder.name, f"file-{step % 10}"), "a") as file:
         file.write(str(step))
     named.write(f"{step} ")
-    for _ in range(140_000):
+    for _ in range(280_000):
         pass
 named.flush()
 print(len(os.listdir(folder.name)), os.path.getsize(named.name), finalizer.alive)

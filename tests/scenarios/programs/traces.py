@@ -13,7 +13,7 @@ def where():
 class Thing:
     def method(self, step):
         seen = [where()]
-        for _ in range(120_000):
+        for _ in range(240_000):
             pass
         seen.append(where())
         stack = [(entry.name, entry.lineno, entry.line) for entry in traceback.extract_stack()]

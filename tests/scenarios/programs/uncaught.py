@@ -9,7 +9,7 @@ def outer(step):
 
 
 def inner(step):
-    for _ in range(160_000):
+    for _ in range(320_000):
         pass
     return 1 // (290 - step)
 

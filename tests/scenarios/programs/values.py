@@ -32,7 +32,7 @@ for step in range(250):
     struct.pack_into("<H", view, step % 20, step)
     space.total += fractions.Fraction(step, 7)
     when += datetime.timedelta(hours=step)
-    for _ in range(130_000):
+    for _ in range(260_000):
         pass
 print(buffer.read(5), text.tell(), sum(numbers), list(window), window.maxlen, counts.most_common(2))
 print(

@@ -19,6 +19,6 @@ for step in range(300):
         warnings.warn("later", FutureWarning)
     except FutureWarning:
         caught += 1
-    for _ in range(120_000):
+    for _ in range(240_000):
         pass
 print(caught, warnings.filters[0][0], warnings.filters[1][0])
