@@ -229,7 +229,7 @@ class Match:
 
 
 def _equal(token: Any, value: Any) -> bool:
-    return is_leaf(value) and type(token) is type(value) and (token == value or token != token)
+    return is_leaf(value) and type(token) is type(value) and (token == value or (token != token and value != value))
 
 
 def match(baseline: Baseline) -> Match:

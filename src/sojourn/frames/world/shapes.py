@@ -218,11 +218,20 @@ def _function_edges(function: Any) -> dict[Any, Any]:
     }
     for index, cell in enumerate(function.__closure__ or ()):
         found[":cell", index] = cell
-    for name, value in function.__dict__.items():
+    for name, value in (function_dict(function) or {}).items():
         found[":attribute", name] = value
     if "__name__" not in function.__globals__ or "__spec__" not in function.__globals__:
         found[":globals",] = function.__globals__
     return found
+
+
+def function_dict(function: Any) -> dict[str, Any] | None:
+    """The attributes of a function, if it has any; asking for `__dict__` would make one for each that has not."""
+    known = (function.__globals__, function.__builtins__, function.__kwdefaults__)
+    for each in get_referents(function):
+        if type(each) is dict and not any(each is other for other in known):
+            return function.__dict__
+    return None
 
 
 def _cell_edges(cell: Any) -> dict[Any, Any]:
@@ -349,7 +358,8 @@ def watched(kind: str, obj: Any) -> list[Any]:
     if kind == "class":
         return [get_referents(type_dict(obj))[0], obj]
     if kind == "function":
-        return [obj, obj.__dict__] if obj.__dict__ else [obj]
+        attributes = function_dict(obj)
+        return [obj] if attributes is None else [obj, attributes]
     if kind in ("dict", "list", "set", "instance"):
         cls = type(obj)
         if python_made(cls):

@@ -28,6 +28,8 @@ MODULES: dict[str, frozenset[str]] = {
     "builtins": frozenset(("_", "exit", "quit", "copyright", "credits", "license", "help")),
     "_frozen_importlib": frozenset(("_blocking_on", "_module_locks", "sys")),
     "_frozen_importlib_external": frozenset(("_pathseps_with_colon",)),
+    "importlib._bootstrap": frozenset(("_blocking_on", "_module_locks", "sys")),  # the same, once importlib is there
+    "importlib._bootstrap_external": frozenset(("_pathseps_with_colon",)),
     "zipimport": frozenset(("_zip_directory_cache",)),
     "site": frozenset(("PREFIXES", "USER_SITE", "USER_BASE", "ENABLE_USER_SITE")),
     "encodings": frozenset(("_cache",)),
