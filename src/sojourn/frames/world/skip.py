@@ -54,15 +54,31 @@ MODULES: dict[str, frozenset[str]] = {
 CLASSES: dict[tuple[str, str], frozenset[str]] = {
     # os.environ: `state` carries the variables
     ("os", "_Environ"): frozenset(("_data",)),
-    ("importlib._bootstrap_external", "FileFinder"): frozenset(("_path_mtime", "_path_cache", "_relaxed_path_cache")),
-    ("_frozen_importlib_external", "FileFinder"): frozenset(("_path_mtime", "_path_cache", "_relaxed_path_cache")),
-    ("threading", "_MainThread"): frozenset(("_ident", "_native_id", "_tstate_lock", "_handle", "_os_thread_handle")),
+    ("importlib._bootstrap_external", "FileFinder"): frozenset(
+        ("_path_mtime", "_path_cache", "_relaxed_path_cache")
+    ),
+    ("_frozen_importlib_external", "FileFinder"): frozenset(
+        ("_path_mtime", "_path_cache", "_relaxed_path_cache")
+    ),
+    ("threading", "_MainThread"): frozenset(
+        ("_ident", "_native_id", "_tstate_lock", "_handle", "_os_thread_handle")
+    ),
     ("ctypes", "CDLL"): frozenset(("_handle",)),
     ("ctypes", "PyDLL"): frozenset(("_handle",)),
 }
 
 STATE = frozenset(  # of sys: what `state` carries object and all
-    ("argv", "path", "stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__", "dont_write_bytecode")
+    (
+        "argv",
+        "path",
+        "stdin",
+        "stdout",
+        "stderr",
+        "__stdin__",
+        "__stdout__",
+        "__stderr__",
+        "dont_write_bytecode",
+    )
 )
 
 

@@ -8,7 +8,7 @@ been imported before, as the program did.)
 
 import sys
 
-_modules = set(sys.modules) - {"sitecustomize"}
+_modules = {name: dict(module.__dict__) for name, module in sys.modules.items() if name != "sitecustomize"}
 _importers = set(sys.path_importer_cache)
 
 from sojourn.machines.python import template  # noqa: E402  (the notes must be taken first)

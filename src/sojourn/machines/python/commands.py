@@ -142,11 +142,13 @@ class Commands:
         library = Library()
         entries, reasons = files.capture(self._streams, lambda fd: self._holder(fd, stack, library))
         self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
+        modules = api.library_modules()
+        covered = self._match is not None and self._match.pristine.issuperset(modules)
         return {
             "descriptors": entries,
             "reasons": reasons + self._company(),
-            "modules": api.library_modules(),
-            "matched": self._digest,
+            "modules": modules,
+            "matched": self._digest if covered else "",
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
             "path": list(map(str, sys.path)),
             "pages": int(kernel.read_file("/proc/self/statm").split()[1]),

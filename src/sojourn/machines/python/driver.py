@@ -23,6 +23,7 @@ from sojourn.resources import files
 from sojourn.resources.log import Log
 
 PAGE = 4096
+MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
 _said = logging.getLogger(__name__)
 
 
@@ -127,17 +128,19 @@ class PythonMachine:
         async def describe(host: PythonHost, found: dict[str, Any]) -> Offer:
             """The offer of a host that has been surveyed, which has matched its baseline when this returns."""
             environment: dict[str, str] = identity.detail["environment"]
-            order = Order(
-                node=os.getpid(),
-                cwd=identity.detail["cwd"],
-                environment=environment,
-                path=found["path"],
-                modules=found["modules"],
-            )
-            template = await self._template(probed, environment)
-            digest, path = await self._baselines.made(template, order, probed.interpreter.digest)
-            if found["matched"] != digest:
-                await host.ask("match", within=60.0, baseline=str(path), digest=digest)
+            digest = found["matched"]  # stays matched for as long as it has imported nothing more
+            path = self._baselines.path(digest)
+            if path is None:
+                order = Order(
+                    node=os.getpid(),
+                    cwd=identity.detail["cwd"],
+                    environment=environment,
+                    path=found["path"],
+                    modules=found["modules"],
+                )
+                template = await self._template(probed, environment)
+                digest, path = await self._baselines.made(template, order, probed.interpreter.digest)
+                await host.ask("match", within=MATCH_WITHIN, baseline=str(path), digest=digest)
             return Offer(
                 id=identity.id,
                 name=identity.name,

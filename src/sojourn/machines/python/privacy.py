@@ -20,21 +20,25 @@ import copyreg
 import ctypes
 import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import ModuleType
+from typing import Any
 
 _REAL = (sys, builtins)
 STAY = frozenset({"copyreg"})
 
 
-def hide(modules: set[str], importers: set[str]) -> None:
-    """Forgets every module and every path importer that is not in the given sets."""
+def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
+    """Brings the interpreter back to where it was: these modules, with these attributes, and these path importers."""
     ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "sojourn"]
     for name in [name for name in sys.modules if name not in modules and name not in STAY]:
-        module = sys.modules.pop(name)
-        parent, _, child = name.rpartition(".")
-        if parent in modules and getattr(sys.modules[parent], child, None) is module:
-            delattr(sys.modules[parent], child)
+        del sys.modules[name]
+    for name, attributes in modules.items():
+        if name not in ("sys", "__main__"):  # importing a library leaves its marks on others (importlib's does)
+            now = sys.modules[name].__dict__
+            for key in [key for key in now if key not in attributes]:
+                del now[key]
+            now.update(attributes)
     for path in [path for path in sys.path_importer_cache if path not in importers]:
         del sys.path_importer_cache[path]
     registered = copyreg.dispatch_table

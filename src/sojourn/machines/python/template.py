@@ -29,7 +29,7 @@ from sojourn.machines.python.messages import CONTROL_FD, Order
 from sojourn.resources import files
 
 
-def main(modules: set[str], importers: set[str]) -> bool:
+def main(modules: dict[str, dict[str, Any]], importers: set[str]) -> bool:
     """Serves orders. Returns in a host: True in one that starts its program, False in one that resumes it."""
     os.closerange(3, CONTROL_FD)  # what the node inherited from whoever started it is not the program's
     zip_path = zipimport_path()
