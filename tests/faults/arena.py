@@ -1,8 +1,9 @@
 """A cluster to break: fault points, kills, and what must hold afterwards.
 
-The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid, into a
-journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in the journal
-as a number that comes twice or never; a log that lost or doubled something differs from what the plain program writes.
+The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid, into
+a journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in the
+journal as a number that comes twice or never; a log that lost or doubled something differs from what the plain
+program writes.
 """
 
 from __future__ import annotations
@@ -78,12 +79,9 @@ class Arena:
         self.nats(signal.SIGCONT)
         for link in self._links.values():
             link.close()
-        subprocess.run(
-            [sys.executable, "-m", "sojourn.node", "down", "--home", str(self.home)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            timeout=SOON,
-        )
+        down = [sys.executable, "-m", "sojourn.node", "down", "--home", str(self.home), "--json"]
+        done = subprocess.run(down, check=True, stdout=subprocess.PIPE, timeout=SOON)
+        assert not msgspec.json.decode(done.stdout)["killed"], "a node did not end when it was asked to"
         self._pool.shutdown()
         gone(self.home)
         shutil.rmtree(self.home)
@@ -174,7 +172,9 @@ class Arena:
 
     def reached(self, node: str, point: str, move: Future[Any]) -> None:
         """Wait until a move is held there."""
-        waiting = self._pool.submit(Link(self.home, node).ask, Call("testing.reached", {"point": point}, object))
+        waiting = self._pool.submit(
+            Link(self.home, node).ask, Call("testing.reached", {"point": point}, object)
+        )
         self.until(lambda: waiting.done() or move.done(), f"{point} at {node}")
         if not waiting.done():
             raise AssertionError(f"the move ended before {point}: {move.exception() or move.result()}")
@@ -211,7 +211,9 @@ class Arena:
                 assert row.node not in self._killed, f"{name} runs at a dead node"
                 self.ticks(journal)
             numbers = self.numbers(journal)
-            assert numbers == list(range(len(numbers))), f"{name}: two copies ran, or one was lost: {self.story()}"
+            assert numbers == list(range(len(numbers))), (
+                f"{name}: two copies ran, or one was lost: {self.story()}"
+            )
             with self.client as client:
                 process = client.process(name)
                 if row.state == "running":
@@ -222,13 +224,21 @@ class Arena:
                 process.rm()
         self.until(lambda: not self.ps(), "no record is left")
         self.until(lambda: not self._stopped(), "no stopped orphan")
-        hosts = {int(line.split()[1]) for path, _ in self._tickers.values() for line in path.read_text().splitlines()}
+        hosts = {
+            int(line.split()[1])
+            for path, _ in self._tickers.values()
+            for line in path.read_text().splitlines()
+        }
         self.until(lambda: not any(map(_lives, hosts)), "no host is left")
         for node in self.living:
             folder = self.home / "nodes" / node / "logs"
-            self.until(lambda folder=folder: not folder.exists() or not any(folder.iterdir()), "no log is left")
+            self.until(
+                lambda folder=folder: not folder.exists() or not any(folder.iterdir()), "no log is left"
+            )
             left = [os.readlink(f"/proc/{self.pids[node]}/fd/{fd}") for fd in _descriptors(self.pids[node])]
-            assert not [path for path in left if "memfd:image" in path or path.endswith(".log") and "/logs/" in path]
+            assert not [
+                path for path in left if "memfd:image" in path or (path.endswith(".log") and "/logs/" in path)
+            ]
 
     def _check_log(self, name: str, count: int) -> None:
         """The log is a beginning of what the plain program writes, on each stream."""
@@ -240,7 +250,9 @@ class Arena:
                 err += item["data"]
         whole_out = b"".join(b"line %d of %d\n" % (n, count) for n in range(len(out.splitlines())))
         whole_err = b"".join(b"tenth %d\n" % n for n in range(0, 10 * len(err.splitlines()), 10))
-        assert whole_out.startswith(out) and whole_err.startswith(err), f"the log of {name} is not the program's"
+        for got, whole in ((out, whole_out), (err, whole_err)):
+            at = len(os.path.commonprefix([got, whole]))
+            assert whole.startswith(got), f"the log of {name} is not the program's from byte {at}: {got[at : at + 2000]!r}"
 
     def _stopped(self) -> list[int]:
         found: list[int] = []

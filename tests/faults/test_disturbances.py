@@ -61,7 +61,12 @@ def test_control_plane_gone_before_a_move(arena: Arena) -> None:
 
 @pytest.mark.parametrize(
     ("node", "point"),
-    [("n1", "source.frozen"), ("n2", "target.before-thaw"), ("n2", "target.ready"), ("n1", "source.before-commit")],
+    [
+        ("n1", "source.frozen"),
+        ("n2", "target.before-thaw"),
+        ("n2", "target.ready"),
+        ("n1", "source.before-commit"),
+    ],
 )
 def test_connection_cut(arena: Arena, node: str, point: str) -> None:
     """Before the commit the source goes on; where the commit was already on its way, exactly one of them does."""
@@ -83,7 +88,7 @@ def test_connection_cut(arena: Arena, node: str, point: str) -> None:
 
 
 def test_connection_cut_after_the_commit(arena: Arena) -> None:
-    """"Go" never arrives: the target finds the commit in the registry."""
+    """ "Go" never arrives: the target finds the commit in the registry."""
     journal = arena.ticker("t", "n1")
     arena.hold("n1", "source.committed")
     move = arena.move("t", "n2")

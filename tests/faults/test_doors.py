@@ -45,7 +45,9 @@ def test_everything_listens_on_loopback(arena: Arena) -> None:
         assert listening and set(listening) == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n" * 20, os.urandom(handshake.RESPONSE), b"\0" * 4096])
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\n\r\n" * 20, os.urandom(handshake.RESPONSE), b"\0" * 4096]
+)
 def test_a_stranger_at_the_data_plane_is_refused(arena: Arena, said: bytes) -> None:
     with socket.create_connection(address(arena)) as stranger:
         greeting = stranger.recv(handshake.GREETING)

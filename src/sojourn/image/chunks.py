@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from sojourn.errors import ProtocolError
 
-CHUNK = 4 << 20
+CHUNK = 1 << 20
 DIGEST = 32
 LARGEST = 1 << 40  # bytes of an image that anybody may announce
 

@@ -44,11 +44,11 @@ class Link:
         size = length(await self._exactly(HEADER.size), cap=peer.CAP)
         return peer.decode(await self._exactly(size))
 
-    async def receive_bytes(self, fd: int, size: int) -> None:
+    async def receive_bytes(self, room: stream.Room, size: int) -> None:
         """The bytes that a message announced, checked. Raises TransferCut, BadImage."""
         mine = stream.length_on_wire(size)
         early, self._ahead = self._ahead[:mine], self._ahead[mine:]
-        await stream.receive(self._sock, fd, size, early)
+        await stream.receive(self._sock, room, size, early)
 
     @property
     def busy(self) -> bool:

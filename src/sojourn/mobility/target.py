@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from sojourn.resources.log import Log
 from sojourn.wire import peer
 
 LARGEST_RESERVATION = 4 << 30  # bytes that an estimate alone may claim
+OWN = 16 << 20  # of an offer's size: what any interpreter takes, and no image holds
 LARGEST_BLOB = 1 << 30
 LOOK = 0.25  # seconds between looks at our own lease
 
@@ -99,7 +101,7 @@ class TargetMove(Driver):
         self._confirmed = confirmed
         self._held: Held | None = None
         self._host: Host | None = None
-        self._fd = -1
+        self._room: stream.Room | None = None
         self._size = 0
         self._ready_at = 0.0
         self._committed = 0  # revision of the commit
@@ -156,7 +158,7 @@ class TargetMove(Driver):
     async def _prepare(self) -> None:
         try:
             self._held = await self._machine.prepare(self._offer, self._log, self._fetch)
-            self._fd = stream.reserve(min(self._offer.size, LARGEST_RESERVATION))
+            self._room = await asyncio.to_thread(stream.Room, self._expected())
         except SojournError as why:
             self.give(On.CANNOT_PREPARE, why)
             return
@@ -165,6 +167,10 @@ class TargetMove(Driver):
             return
         await self.reach("target.prepared")
         self.give(On.PREPARED)
+
+    def _expected(self) -> int:
+        """Bytes to reserve for the image."""
+        return min(max(0, self._offer.size - OWN), LARGEST_RESERVATION)
 
     def _has(self) -> dict[int, int]:
         return {segment.epoch: segment.size for segment in self._log.segments()}
@@ -187,30 +193,25 @@ class TargetMove(Driver):
         waiting = self._fetching.pop(message.digest, None)
         if waiting is None or message.size > LARGEST_BLOB:
             raise TransferCut(f"a blob that nobody asked for, or of {message.size} bytes")
-        self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._blobs / f".{message.digest}.{self.move}"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        room = await asyncio.to_thread(stream.Room, message.size)
         try:
-            await self._link.receive_bytes(fd, message.size)
-            if content_digest(path) != message.digest:
-                raise BadImage(f"a blob that is not {message.digest}")
-            path.rename(self._blobs / message.digest)
+            await self._link.receive_bytes(room, message.size)
+            path = await asyncio.to_thread(_store, room.fd, self._blobs, message.digest)
         except BaseException as why:
-            path.unlink(missing_ok=True)
             waiting.set_exception(why if isinstance(why, SojournError) else TransferCut(str(why)))
             raise
         finally:
-            os.close(fd)
-        waiting.set_result(self._blobs / message.digest)
+            room.close()
+        waiting.set_result(path)
 
     # -- receiving and building ------------------------------------------------------------------
 
     async def _receive_image(self, message: peer.Image) -> None:
-        if self.state is not Target.RECEIVING:
+        if self.state is not Target.RECEIVING or self._room is None:
             self.give(On.IMAGE)
             return
         try:
-            await self._link.receive_bytes(self._fd, message.size)
+            await self._link.receive_bytes(self._room, message.size)
         except BadImage as why:
             self.give(On.BAD_IMAGE, why)
             return
@@ -223,9 +224,9 @@ class TargetMove(Driver):
 
     async def do_thaw(self) -> None:
         await self.reach("target.before-thaw")
-        assert self._held is not None
+        assert self._held is not None and self._room is not None
         try:
-            await self._held.thaw(self._fd, self._size)
+            await self._held.thaw(self._room.fd, self._size)
             self._log.begin(self.epoch)
         except SojournError as why:
             self.give(On.CANNOT_THAW, why)
@@ -355,6 +356,21 @@ class TargetMove(Driver):
     def _release(self) -> None:
         for waiting in self._fetching.values():
             waiting.cancel()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._room is not None:
+            self._room.close()
+            self._room = None
+
+
+def _store(fd: int, folder: Path, digest: str) -> Path:
+    """Keep a blob under its name, whole or not at all. Raises BadImage when it is another."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = folder / f".{digest}.{os.getpid()}.{fd}"
+    try:
+        with open(temporary, "wb") as file, open(fd, "rb", closefd=False) as received:
+            received.seek(0)
+            shutil.copyfileobj(received, file, 1 << 20)
+        if content_digest(temporary) != digest:
+            raise BadImage(f"a blob that is not {digest}")
+        return temporary.rename(folder / digest)
+    finally:
+        temporary.unlink(missing_ok=True)

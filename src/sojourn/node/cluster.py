@@ -191,7 +191,7 @@ def _warm() -> None:
 
 
 class _Lines(logging.Formatter):
-    """One line per record, as `key=value` where it helps: time, level, node, room, text."""
+    """One line per record: time, level, node, room, text; a process is named with its id and epoch."""
 
     def __init__(self, node: str) -> None:
         super().__init__()
@@ -199,8 +199,9 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        text = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()} node={self._node} {record.name.removeprefix('sojourn.')}: "
-        text += record.getMessage()
+        room = record.name.removeprefix("sojourn.")
+        head = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()} node={self._node} {room}: "
+        text = head + record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text

@@ -164,7 +164,9 @@ class Node:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (why := task.exception()) is not None:
+        if task.cancelled() or (why := task.exception()) is None:
+            return
+        if not isinstance(why, SojournError):  # those are answers to somebody
             log.error("a task of node %s failed", self.name, exc_info=why)
 
     async def _listen(self) -> None:

@@ -50,9 +50,7 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
     stages: asyncio.Queue[str | None] = asyncio.Queue()
     process.moving = True
     work = node.spawn(
-        _move(
-            node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait
-        )
+        _move(node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait)
     )
     work.add_done_callback(lambda _: stages.put_nowait(None))
     while (stage := await stages.get()) is not None:

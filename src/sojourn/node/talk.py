@@ -148,7 +148,9 @@ class Channel(_Connection):
             queue.put_nowait(None)
 
     async def ask(self, op: str, args: dict[str, Any], emit: Emit | None = None) -> Any:
-        """The answer to one request; elements of a streaming one go to `emit`. Raises NodeLost, or what the other raised."""
+        """The answer to one request; elements of a streaming one go to `emit`. Raises NodeLost, or what the other
+        raised.
+        """
         if self.closed.is_set():
             raise NodeLost(f"node {self._node} went away")
         self._last = number = self._last + 1

@@ -124,10 +124,8 @@ class Keeper:
     def _is_lost(self, record: Record) -> bool:
         if record.state in OVER or record.state is State.FROZEN:
             return False
-        if record.node == self._name:
-            gone = not self._ours(record)  # a daemon that had our name before us had it
-        else:
-            gone = self.dead(record.node)
+        # At our own name: a daemon that had it before us had the process.
+        gone = not self._ours(record) if record.node == self._name else self.dead(record.node)
         waiting = record.fallback and not self.dead(record.fallback)
         return gone and not waiting
 

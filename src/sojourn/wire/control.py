@@ -3,7 +3,7 @@
 | message | when |
 |---|---|
 | `{id, op, args}` | a request; `id` is the asker's choice, unique on its connection |
-| `{id, op: "cancel"}` | the asker no longer wants the answer to `id`; its answer is then an error or whatever was done |
+| `{id, op: "cancel"}` | the answer to `id` is no longer wanted; it is then an error, or whatever was done |
 | `{id, item}` | one element of a streaming answer |
 | `{id, ok}` | the answer; nothing more of this id follows |
 | `{id, error}` | the error's `to_wire` form; nothing more of this id follows |

@@ -1,9 +1,10 @@
-"""The move under random faults: the two tables, a registry, a network and leases, all in memory and all unreliable.
+"""The move under random faults: the two tables, a registry, a network and leases, all in memory and all
+unreliable.
 
-The world can lose and delay messages, cut the connection, lose the answers to writes, let writes land late, keep a node
-from the registry for any time, let a node's clock run on, fail each instruction, and crash nodes. After every step: at
-most one copy runs. At the end, when the world has become kind: exactly one copy runs if nobody crashed and no host
-died; the record names its node; no copy is left over.
+The world can lose and delay messages, cut the connection, lose the answers to writes, let writes land late,
+keep a node from the registry for any time, let a node's clock run on, fail each instruction, and crash
+nodes. After every step: at most one copy runs. At the end, when the world has become kind: exactly one copy
+runs if nobody crashed and no host died; the record names its node; no copy is left over.
 """
 
 from __future__ import annotations
@@ -96,9 +97,8 @@ class World:
         if not self.alive[node]:
             return
         after, instructions = step(state, on)
-        self.story.append(
-            f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name} {[d.name for d in instructions]}"
-        )
+        todo = ", ".join(do.name for do in instructions)
+        self.story.append(f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name}: {todo}")
         if isinstance(after, Source):
             attempt.source = after
             attempt.watching = attempt.watching and after is Source.WAITING
@@ -252,8 +252,8 @@ class World:
                 def start() -> None:
                     if attempt.target not in (Target.STARTING, Target.CLAIMED):
                         return
-                    # The daemon starts a copy and sees that it runs in one breath; what it may not do is to start
-                    # one when its lease lapsed while the order lay around.
+                    # The daemon starts a copy and sees that it runs in one breath; what it may not do is to
+                    # start one when its lease lapsed while the order lay around.
                     fresh = not self.tenancy.lapsed(self.now) and self.sound_since <= attempt.ready_at
                     if (
                         not attempt.copy.exists

@@ -10,7 +10,7 @@ from sojourn.model.placement import Candidate, place
 from sojourn.model.process import OVER, RAISES_EPOCH, TRANSITIONS, Event, State, after, epoch_after
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(State, Event))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
 def test_every_cell_leads_somewhere_or_is_our_bug(state: State, event: Event) -> None:
     if (state, event) in TRANSITIONS:
         assert isinstance(after(state, event), State)

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,6 +101,7 @@ def test_of_many_writers_one_wins(server: Server) -> None:
     with_registry(server, body)
 
 
+@asynccontextmanager
 async def watched(registry: NatsRegistry) -> AsyncIterator[Directory]:
     directory = Directory()
 
@@ -117,7 +119,7 @@ async def watched(registry: NatsRegistry) -> AsyncIterator[Directory]:
 
 def test_lease_runs_out_and_is_taken_again(server: Server) -> None:
     async def body(registry: NatsRegistry) -> None:
-        async for directory in watched(registry):
+        async with watched(registry) as directory:
             revision = await registry.lease(entry("n1"), 0, 1)
             await directory.until(lambda: directory.node("n1") is not None)
             with pytest.raises(StaleEpoch):
@@ -139,7 +141,7 @@ def test_directory_follows_and_barrier_sees_every_answered_write(server: Server)
     async def body(registry: NatsRegistry) -> None:
         other = await NatsRegistry.connect(server, "watch")
         revision = await other.create(record("old"))
-        async for directory in watched(registry):
+        async with watched(registry) as directory:
             assert directory.process("old") and directory.process("id-old")
             for n in range(50):
                 await other.create(record(f"p{n}"))
@@ -162,7 +164,7 @@ def test_server_stopped_calls_raise_in_time_and_the_watch_heals(tmp_path: Path) 
 
     async def body(registry: NatsRegistry) -> None:
         registry._js._timeout = 0.3  # pyright: ignore[reportPrivateUsage]
-        async for directory in watched(registry):
+        async with watched(registry) as directory:
             revision = await registry.create(record("p"))
             os.kill(own.pid or 0, signal.SIGSTOP)
             with pytest.raises(Unavailable):
@@ -186,7 +188,7 @@ def test_server_killed_and_started_again_on_its_port(tmp_path: Path) -> None:
     relaunched: list[servers.Launch] = []
 
     async def body(registry: NatsRegistry) -> None:
-        async for directory in watched(registry):
+        async with watched(registry) as directory:
             revision = await registry.create(record("p"))
             launch.abandon()
             with pytest.raises(Unavailable):

@@ -1,0 +1,123 @@
+"""Starting a process: its name first, then its host; and nothing left behind when either fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from sojourn._util.ids import new_id
+from sojourn.errors import NameTaken, StaleEpoch, Unavailable
+from sojourn.machines.base import StartSpec
+from sojourn.model.process import State
+from sojourn.names.registry import Known, Record
+from sojourn.node import naming
+from sojourn.node.processes import PACE
+from sojourn.node.requests import Run
+from sojourn.resources.log import Log
+
+if TYPE_CHECKING:
+    from sojourn.node.daemon import Node
+
+T = TypeVar("T")
+
+
+async def launch(node: Node, asked: Run) -> Record:
+    """Start a process here; its record. Raises NameTaken, UsageError, Unavailable."""
+    machine = node.machine("python")
+    program = asked.program or asked.module or ""
+    record = Record(
+        name=asked.name or naming.made_for(program),
+        id=new_id(),
+        node=node.name,
+        address=node.address,
+        machine=machine.kind,
+        started=time.time(),
+        program=" ".join([program if asked.program else f"-m {program}", *asked.args])[:500],
+    )
+    node.expected.add(record.id)
+    try:
+        known = await _name(node, record, given=asked.name is not None)
+        record = known.record
+        output = Log(node.log_folder(record.id), record.epoch)
+        spec = StartSpec(
+            id=record.id,
+            name=record.name,
+            epoch=record.epoch,
+            python=asked.python,
+            program=asked.program,
+            module=asked.module,
+            args=asked.args,
+            cwd=asked.cwd,
+            env=asked.env,
+        )
+        try:
+            host = await machine.start(spec, output)
+        except BaseException:
+            output.remove()
+            node.spawn(_forget(node, known))
+            raise
+        process = node.keep(known, host, output)
+    finally:
+        node.expected.discard(record.id)
+    process.publish(state=State.RUNNING, pid=host.pid)
+    return msgspec.structs.replace(process.record, state=State.RUNNING, pid=host.pid)
+
+
+async def _name(node: Node, record: Record, *, given: bool) -> Known:
+    """Take the name, or one like it when it was made up here."""
+    while True:
+        try:
+            revision = await node.registry.create(record)
+        except Unavailable:
+            node.spawn(_never_was(node, record))
+            raise
+        except NameTaken:
+            if given:
+                raise
+            record = msgspec.structs.replace(record, name=naming.made_for(record.name.rpartition("-")[0]))
+            continue
+        node.directory.wrote(record, revision)
+        return Known(record, revision)
+
+
+async def _never_was(node: Node, record: Record) -> None:
+    """A record was refused for want of an answer, but may still land: take its place, and free the name."""
+    node.expected.add(record.id)  # it is nobody's business to declare it lost
+    try:
+        while True:
+            try:
+                known = Known(record, await node.registry.create(record))  # beats the one that is under way
+            except Unavailable:
+                await asyncio.sleep(PACE)
+                continue
+            except NameTaken:
+                found = await _patiently(lambda: node.registry.get(record.name))
+                if found is None or found.record.id != record.id:
+                    return
+                known = found
+            await _forget(node, known)
+            return
+    finally:
+        node.expected.discard(record.id)
+
+
+async def _forget(node: Node, known: Known) -> None:
+    """Remove the record of a process that never ran."""
+    name = known.record.name
+    try:
+        node.directory.deleted(name, await _patiently(lambda: node.registry.delete(name, known.revision)))
+    except StaleEpoch:
+        pass  # somebody else did
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer, however long the control plane is away."""
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            await asyncio.sleep(PACE)
