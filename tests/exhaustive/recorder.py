@@ -25,11 +25,10 @@ from sojourn.frames.capture import Pin, capture_stack
 class Recorder:
     """Captures at opcode events of the frames of one program."""
 
-    def __init__(self, stage: Stage, *, visits: int, sample: int | None, seed: int, library: bool = False) -> None:
+    def __init__(self, stage: Stage, *, visits: int, sample: int | None, seed: int) -> None:
         self.stage = stage
         self.visits = visits
         self.sample = sample
-        self.library = library
         self.random = random.Random(seed)
         self.base: FrameType | None = None
         self.images: list[tuple[str, int, int, bytes]] = []  # qualname, offset, output so far, image
@@ -48,7 +47,7 @@ class Recorder:
             self._take(frame)
 
     def _covers(self, code: CodeType) -> bool:
-        return code.co_filename == self.stage.program or (self.library and "/lib/python" in code.co_filename)
+        return code.co_filename == self.stage.program
 
     def _wanted(self, frame: FrameType) -> bool:
         key = frame.f_code, frame.f_lasti
@@ -73,8 +72,7 @@ class Recorder:
 def main(options: dict[str, Any]) -> None:
     program: str = options["program"]
     stage = Stage(program)
-    recorder = Recorder(stage, visits=options["visits"], sample=options["sample"], seed=options["seed"],
-                        library=options["library"])  # fmt: skip
+    recorder = Recorder(stage, visits=options["visits"], sample=options["sample"], seed=options["seed"])
     code = compile(Path(program).read_text(), program, "exec")
 
     undisturbed = Stage(program)

@@ -1,6 +1,6 @@
 """The exhaustive test: an image at every opcode boundary of a program, each resumed in a process started separately.
 
-`run.py [--python X] [--sample N] [--seed S] [--visits V] [--library] [--chain N] [PROGRAM ...]`
+`run.py [--python X] [--sample N] [--seed S] [--visits V] [--chain N] [PROGRAM ...]`
 
 Every image (the first two visits of each position) is loaded by a process that has other addresses, another working
 directory and another pid, and that has imported only the engine; the hash seed is the same. The rest of the program's
@@ -98,14 +98,13 @@ def version_of(python: str) -> str:
     return _run(python, "-c", "import platform; print(platform.python_version())", cwd="/").strip()
 
 
-def exhaust(python: str, program: str | Path, *, visits: int = 2, sample: int | None = None, seed: int = 0,
-            library: bool = False) -> Report:  # fmt: skip
+def exhaust(python: str, program: str | Path, *, visits: int = 2, sample: int | None = None, seed: int = 0) -> Report:
     """Every image of a program, each resumed on its own."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/images"
         options = {"program": str(Path(program).resolve()), "visits": visits, "sample": sample, "seed": seed,
-                   "library": library, "file": file}  # fmt: skip
+                   "file": file}  # fmt: skip
         _run(python, str(HERE / "recorder.py"), json.dumps(options), cwd=str(HERE))
         failures = json.loads(_run(python, str(HERE / "resumer.py"), file, cwd=folder))
         summary = json.loads(_run(python, "-c", _SUMMARY, file, cwd=folder))
@@ -150,7 +149,6 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="take one image of N, at random")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--visits", type=int, default=2, help="visits of each position to take")
-    parser.add_argument("--library", action="store_true", help="also inside frames of the standard library")
     parser.add_argument("--chain", type=int, metavar="N", help="freeze one run N times in a row")
     parser.add_argument("programs", nargs="*", default=PROGRAMS)
     options = parser.parse_args()
@@ -163,8 +161,7 @@ def main() -> int:
         if options.chain:
             report = chain(python, program, hops=options.chain, seed=options.seed)
         else:
-            report = exhaust(python, program, visits=options.visits, sample=options.sample, seed=options.seed,
-                             library=options.library)  # fmt: skip
+            report = exhaust(python, program, visits=options.visits, sample=options.sample, seed=options.seed)
         print(report, flush=True)
         good = good and report.good
     return 0 if good else 1
