@@ -16,7 +16,7 @@ OUT = Path(__file__).parents[1] / "out"
 
 
 def main() -> None:
-    console = Console()
+    console = Console(log_path=False)
     parts: dict[str, Callable[[LocalCluster, bool], list[Figure]]] = {
         "idle": lambda local, quick: commands.idle(local, console),
         "line": lambda local, quick: commands.first_line(local, console, rounds=7 if quick else 40),

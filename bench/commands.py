@@ -89,14 +89,15 @@ def idle(local: LocalCluster, console: Console) -> list[Figure]:
     """
     console.log(f"idle: {IDLE:g} s")
     nodes = [psutil.Process(entry.pid) for entry in local.entries]
-    families = [[node, *node.children(recursive=True)] for node in nodes]
-    before = [sum(sum(one.cpu_times()[:2]) for one in family) for family in families]
-    psutil.wait_procs(nodes, timeout=IDLE)  # they do not end: this is the time that passes
-    after = [sum(sum(one.cpu_times()[:2]) for one in family) for family in families]
+    psutil.wait_procs(nodes, timeout=IDLE / 2)  # they do not end: this is time for start-up to settle
+    before = [sum(node.cpu_times()[:4]) for node in nodes]
+    psutil.wait_procs(nodes, timeout=IDLE)
+    after = [sum(node.cpu_times()[:4]) for node in nodes]
     cpu = max(100 * (b - a) / IDLE for a, b in zip(before, after, strict=True))
     resident = max(node.memory_info().rss for node in nodes) / 1e6
+    families = [[node, *node.children(recursive=True)] for node in nodes]
     own = max(sum(one.memory_full_info().pss for one in family) for family in families) / 1e6
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bare:
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as bare:
         time.sleep(0.3)  # until it has imported what it does; a figure, not a test
         floor = psutil.Process(bare.pid).memory_info().rss / 1e6
     count = len(nodes)
