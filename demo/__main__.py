@@ -33,7 +33,7 @@ SHOWN = 12  # rows of the table that are seen at once
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=4, help="how often the program goes over its chapters")
+    parser.add_argument("--rounds", type=int, default=6, help="how often the program goes over its chapters")
     parser.add_argument("--seed", type=int, default=None, help="of the instants at which it moves")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1000)

@@ -43,6 +43,7 @@ def draw(stays: list[Stay], end: float, path: Path) -> Path:
     moves = [(stay.since, stay.arrival.downtime_ms) for stay in stays if stay.arrival is not None]
     below.vlines([at for at, _ in moves], 0, [down for _, down in moves], colors="#aa3333", linewidth=1.5)
     below.set_ylim(bottom=0)
+    below.set_xlim(0, end)
     below.set_ylabel("downtime, ms")
     below.set_xlabel("seconds")
     figure.savefig(path, dpi=120)
