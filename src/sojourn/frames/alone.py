@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """The engine without a cluster: run a program so that it can be frozen to a file; resume such a file.
 
 The interpreter is started anew with a known hash seed where it has none. Whoever wants the image sends SIGURG to the
@@ -11,7 +13,7 @@ them.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import os
 import sys
 import time
@@ -201,12 +203,16 @@ def resume(image: str, again: str | None, freeze_after: float | None) -> None:
     seed, names = opened.header.get("seed"), opened.header.get("modules")
     if type(seed) is not str or not seed.isdigit() or type(names) is not list:
         raise BadImage("the image was not written by this command")
-    reasons = [each for each in opened.origin.reasons(api.file.Origin.here()) if not each.startswith("hash seed")]
+    reasons = [
+        each for each in opened.origin.reasons(api.file.Origin.here()) if not each.startswith("hash seed")
+    ]
     if reasons:
         raise Refused("the image belongs to another interpreter", reasons=reasons)
     with_seed(seed)
     opened.origin.check()
-    sys.path += [each for each in opened.header["path"] if each not in sys.path and each.startswith(_folders())]
+    sys.path += [
+        each for each in opened.header["path"] if each not in sys.path and each.startswith(_folders())
+    ]
     api.import_modules(name for name in names if name != "__main__")
     match = api.match(bytes(opened.segment("baseline")))
     thawed = api.thaw_from(opened, match=match)

@@ -24,7 +24,18 @@ from .record import Stack
 from .resume import build
 from .world import Baseline, Match, state
 
-__all__ = ["Image", "Thawed", "freeze_to", "import_modules", "library_modules", "make_baseline", "match", "open_image", "survey", "thaw_from"]
+__all__ = [
+    "Image",
+    "Thawed",
+    "freeze_to",
+    "import_modules",
+    "library_modules",
+    "make_baseline",
+    "match",
+    "open_image",
+    "survey",
+    "thaw_from",
+]
 
 _OURS = __name__.partition(".")[0]
 
@@ -57,7 +68,7 @@ def make_baseline(names: Iterable[str]) -> bytes:
     wanted = list(names)
     wanted += [
         name for name, module in sys.modules.items()
-        if name not in wanted and name != "__main__" and isinstance(module, ModuleType)
+        if name not in wanted and name != "__main__" and type(module) is ModuleType
         and module.__dict__.get("__spec__") is None and module.__dict__.get("__file__") is None
     ]  # fmt: skip
     return world.make_baseline(wanted).to_bytes()
@@ -176,9 +187,7 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
     """
     if match is not None:
         match.settle()
-    owner = image.data.obj
-    if owner is not None:
-        heap.remember_mapping(owner)
+    heap.remember_mapping(image.data.obj)
     roots = heap.load(image.segment("heap"), image.buffers(), match)
     if match is not None:
         world.apply(roots["edits"], match)

@@ -1,6 +1,6 @@
 """The container of an image: one file or memfd, hostile until checked.
 
-    offset 0    magic "SOJOURN1", header size and its crc32 (two little-endian u32)
+    0           magic "SOJOURN1", header size and its crc32 (two little-endian u32)
     16          header: JSON, UTF-8
     …           segments, each at the offset that the header gives; large buffers at page boundaries
 
@@ -9,8 +9,8 @@ buffers) and carries what must be known before anything is built (`carried`).
 
 Guarantees. `Image.open` believes nothing: sizes are capped and must lie inside the file, names must be known, the
 checksums must agree; everything else is `errors.BadImage`. An image of another interpreter is refused by
-`Origin.check`, which names both sides. Integrity against an enemy is the transport's business (digests, authentication);
-a checksum only finds accidents.
+`Origin.check`, which names both sides. Integrity against an enemy is the transport's business (digests,
+authentication); a checksum only finds accidents.
 
 Writing makes one copy of the memory (`os.writev` from where it lies). Reading maps the file privately: buffers are
 views into the map, and 100 MB cost page faults when they are used, not a copy.
@@ -26,7 +26,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sojourn.errors import BadImage, Refused
 
@@ -58,7 +58,7 @@ class Origin:
             sys.implementation.name,
             "{}.{}.{}{}{}".format(*sys.version_info),
             platform_machine(),
-            f"{sys.implementation.cache_tag}{getattr(sys, 'abiflags', '')} {struct.calcsize('P') * 8} bit {sys.byteorder}",
+            f"{sys.implementation.cache_tag}{sys.abiflags} {struct.calcsize('P') * 8} bit {sys.byteorder}",
             hash("sojourn"),
         )
 
@@ -105,7 +105,9 @@ def write(fd: int, segments: Sequence[tuple[str, Any]], fields: dict[str, Any]) 
         fields: what the header says beside origin and segments; JSON-able.
     """
     rows: list[list[Any]] = []
-    views = [memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"") for _, data in segments]
+    views = [
+        memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"") for _, data in segments
+    ]
     place = 0
     for (name, _), view in zip(segments, views, strict=True):
         place = _start(place, view.nbytes >= _LARGE)
@@ -145,7 +147,9 @@ def _write_all(fd: int, parts: list[Any]) -> None:
 class Image:
     """An opened image. `header` is checked; `segment` gives views into a private map of the file."""
 
-    def __init__(self, header: dict[str, Any], origin: Origin, segments: dict[str, Segment], data: memoryview) -> None:
+    def __init__(
+        self, header: dict[str, Any], origin: Origin, segments: dict[str, Segment], data: memoryview
+    ) -> None:
         self.header = header
         self.origin = origin
         self.segments = segments
@@ -180,7 +184,9 @@ class Image:
             origin = _origin(header["origin"])
             segments = _segments(header["segments"], _HEAD.size + length, data)
         except (ValueError, KeyError, TypeError, RecursionError) as failure:
-            raise BadImage(f"the header of the image does not make sense: {type(failure).__name__}: {failure}") from None
+            raise BadImage(
+                f"the header of the image does not make sense: {type(failure).__name__}: {failure}"
+            ) from None
         return cls(header, origin, segments, data)
 
     def segment(self, name: str) -> memoryview:
@@ -202,11 +208,12 @@ def _origin(row: Any) -> Origin:
 
 
 def _segments(rows: Any, start: int, data: memoryview) -> dict[str, Segment]:
-    if type(rows) is not list or len(rows) > _MAX_SEGMENTS:
+    if not isinstance(rows, list) or len(cast("list[Any]", rows)) > _MAX_SEGMENTS:
         raise ValueError("segments")
+    listed = cast("list[list[Any]]", rows)
     found: dict[str, Segment] = {}
-    start = _start(start, any(type(row[2]) is int and row[2] >= _LARGE for row in rows))
-    for name, offset, size, crc in rows:
+    start = _start(start, any(type(row[2]) is int and row[2] >= _LARGE for row in listed))
+    for name, offset, size, crc in listed:
         if type(name) is not str or type(offset) is not int or type(size) is not int or name in found:
             raise ValueError(f"segment {name!r}")
         if offset < 0 or size < 0 or start + offset + size > len(data):

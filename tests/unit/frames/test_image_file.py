@@ -31,7 +31,9 @@ WHOLE = _written([("heap", HEAP), ("baseline", b"b"), ("buffer0", b"x" * 100)])
 @given(st.lists(st.binary(max_size=300_000), max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_segments_come_back(parts: list[bytes]) -> None:
-    image = Image.parse(memoryview(bytearray(_written([(f"buffer{i}", part) for i, part in enumerate(parts)]))))
+    image = Image.parse(
+        memoryview(bytearray(_written([(f"buffer{i}", part) for i, part in enumerate(parts)])))
+    )
     assert [bytes(view) for view in image.buffers()] == parts
     assert image.header["carried"] == {"a": 1}
 
@@ -86,6 +88,9 @@ def test_large_buffers_are_mapped_and_private() -> None:
     image = api.Image.open(fd)
     view = image.segment("buffer0")
     view[0] = 7
-    assert os.pread(fd, 1, image.segments["buffer0"].offset) == b"\0" and image.segments["buffer0"].offset % 4096 == 0
+    assert (
+        os.pread(fd, 1, image.segments["buffer0"].offset) == b"\0"
+        and image.segments["buffer0"].offset % 4096 == 0
+    )
     os.close(fd)
     assert view[0] == 7

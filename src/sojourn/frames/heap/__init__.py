@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """The heap: everything that a frozen program can reach, as bytes and back.
 
 `dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
@@ -39,7 +41,17 @@ from .registry import constructor, reduces, refuses, register
 if TYPE_CHECKING:
     from sojourn.frames.world import Match
 
-__all__ = ["Refuse", "constructor", "dump", "load", "prepare", "reduces", "refuses", "register", "remember_mapping"]
+__all__ = [
+    "Refuse",
+    "constructor",
+    "dump",
+    "load",
+    "prepare",
+    "reduces",
+    "refuses",
+    "register",
+    "remember_mapping",
+]
 
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
@@ -153,7 +165,10 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
     if (signature, size, their_world) != (registry.signature(), len(things), worldly):
         raise Refused(
             "the image was written by another version or over another world",
-            reasons=[f"there: {signature:08x}, {size}, {their_world}", f"here: {registry.signature():08x}, {len(things)}, {worldly}"],
+            reasons=[
+                f"there: {signature:08x}, {size}, {their_world}",
+                f"here: {registry.signature():08x}, {len(things)}, {worldly}",
+            ],
         )
     body = bytes(data[_HEADER.size :])
     missing = {len(things) - worldly + index for index in world.missing()} if world is not None else set()
@@ -172,7 +187,9 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
                 f"the program refers to {world.describe(index)}, which is not the same here",
                 advice="use the same versions of the packages on both sides",
             ) from None
-        raise BadImage(f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}") from failure
+        raise BadImage(
+            f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}"
+        ) from failure
     finally:
         modules.forget_made()
         if collecting:

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """numpy arrays: views stay views, and large memory goes out of band.
 
 An array that owns its memory carries it: small ones in the pickle (and own it again), large ones as a buffer of its
@@ -49,7 +51,9 @@ def _reduce_array(array: Any, dumper: Dumper) -> Any:
     if isinstance(base, numpy.ndarray):
         offset = start - _lowest(base)
         if _lowest(base) != base.__array_interface__["data"][0]:
-            raise Refuse(array, "a view of an array with negative strides that owns its memory", "copy the array")
+            raise Refuse(
+                array, "a view of an array with negative strides that owns its memory", "copy the array"
+            )
     else:
         try:
             with memoryview(base) as whole:
@@ -74,7 +78,9 @@ def _is_mapped(base: Any) -> bool:
 
 def _lowest(array: Any) -> int:
     start = array.__array_interface__["data"][0]
-    return start + sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True) if step < 0 < n)
+    return start + sum(
+        (n - 1) * step for n, step in zip(array.shape, array.strides, strict=True) if step < 0 < n
+    )
 
 
 @constructor
@@ -97,7 +103,9 @@ def mapped_array(cls: Any, shape: Any, dtype: Any, data: Any, order: str, writea
 
 
 @constructor
-def array_view(cls: Any, shape: Any, dtype: Any, base: Any, offset: int, strides: Any, writeable: bool) -> Any:
+def array_view(
+    cls: Any, shape: Any, dtype: Any, base: Any, offset: int, strides: Any, writeable: bool
+) -> Any:
     made = sys.modules["numpy"].ndarray.__new__(cls, shape, dtype, base, offset, strides)
     if made.flags.writeable and not writeable:
         made.flags.writeable = False

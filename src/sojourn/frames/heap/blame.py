@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Where is it? The path from the program's roots to an object that cannot travel, in the program's own words.
 
 Computed only when a dump has failed: a breadth-first walk over `gc.get_referents`, so the path is a shortest one:
@@ -23,7 +25,9 @@ _LIMIT = 2_000_000
 _attributes = object.__getattribute__
 
 
-def unmovable(refusal: Refuse, roots: list[tuple[str, Any]], stack: Stack | None, library: Library) -> Unmovable:
+def unmovable(
+    refusal: Refuse, roots: list[tuple[str, Any]], stack: Stack | None, library: Library
+) -> Unmovable:
     """The error that names object, path and advice."""
     culprit = refusal.culprit
     path = find_path(culprit, [*frame_roots(stack), *module_roots(library), *roots])
@@ -57,7 +61,9 @@ def _of_record(record: FrameRecord) -> list[tuple[str, Any]]:
     where = f"{record.qualname}() line {_line(record)}"
     names = [name for name, bound in zip(local_names(record.code), record.bound, strict=False) if bound]
     named = [
-        (f"{where} -> {name}", value) for name, value in zip(names, record.values, strict=False) if name is not None
+        (f"{where} -> {name}", value)
+        for name, value in zip(names, record.values, strict=False)
+        if name is not None
     ]
     return named + [(f"{where} -> (a value in use)", value) for value in record.values[len(names) :]]
 

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Classes of the program, by value; classes of the library, by name.
 
 Theory. A class is made by `type.__new__(metaclass, name, bases, namespace)` with the least possible namespace, so that
@@ -11,7 +13,7 @@ dict. The C half of an abstract class is made anew, and its registry is filled w
 
 from __future__ import annotations
 
-import _abc
+import _abc  # pyright: ignore[reportMissingImports]
 import types
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
@@ -83,12 +85,17 @@ BY_TYPE[type].family = True  # type: ignore[attr-defined]
 def _shadowed(metaclass: type) -> frozenset[str]:
     """Names whose assignment on a class of this metaclass would go to a descriptor instead of the class dict."""
     return frozenset(
-        name for base in _mro(metaclass) for name, thing in _names(base).items() if hasattr(type(thing), "__set__")
+        name
+        for base in _mro(metaclass)
+        for name, thing in _names(base).items()
+        if hasattr(type(thing), "__set__")
     )
 
 
 @constructor
-def make_class(metaclass: Any, name: str, bases: tuple[type, ...], early: dict[str, Any], abstract: bool) -> Any:
+def make_class(
+    metaclass: Any, name: str, bases: tuple[type, ...], early: dict[str, Any], abstract: bool
+) -> Any:
     first = bases[0] if bases and not _flags(bases[0]) & _IMMUTABLE else None
     hidden = _names(first).get("__init_subclass__", _ABSENT) if first is not None else _ABSENT
     if first is not None:
@@ -140,8 +147,9 @@ def _hidden_types() -> dict[str, type]:
         "method descriptor": str.join, "class method descriptor": dict.__dict__["fromkeys"],
         "getset": type.__dict__["__dict__"], "member": FunctionSample.__dict__["slot"],
         "bound": FunctionSample().bound, "list iterator": iter([]), "list reversed": reversed([]),
-        "tuple iterator": iter(()), "str iterator": iter(""), "wide str iterator": iter("\u0100"), "range iterator": iter(range(0)),
-        "long range iterator": iter(range(1 << 70)), "set iterator": iter(set()), "bytes iterator": iter(b""),
+        "tuple iterator": iter(()), "str iterator": iter(""), "wide str iterator": iter("\u0100"),
+        "range iterator": iter(range(0)), "long range iterator": iter(range(1 << 70)),
+        "set iterator": iter(set()), "bytes iterator": iter(b""),
         "bytearray iterator": iter(bytearray()), "keys": empty.keys(), "values": empty.values(), "items": empty.items(),
         "keys iterator": iter(empty), "values iterator": iter(empty.values()), "items iterator": iter(empty.items()),
         "reversed keys": reversed(empty), "reversed values": reversed(empty.values()),
@@ -150,7 +158,9 @@ def _hidden_types() -> dict[str, type]:
     }  # fmt: skip
     public = {f"types.{name}": getattr(types, name) for name in types.__all__}
     found = {name: type(sample) for name, sample in samples.items()}
-    return found | {name: cls for name, cls in public.items() if isinstance(cls, type) and cls not in found.values()}
+    return found | {
+        name: cls for name, cls in public.items() if isinstance(cls, type) and cls not in found.values()
+    }
 
 
 class FunctionSample:

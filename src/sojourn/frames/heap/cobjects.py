@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Objects that C modules of the standard library make, and that have no reduction that fits a moved program.
 
 Most C types of the standard library say themselves how they are rebuilt (deques, regular expressions, decimals, dates,
@@ -86,7 +88,9 @@ def _reduce_lru(wrapper: Any, dumper: Dumper) -> Any:
 
 
 def _info_type(wrapper: Any) -> Any:
-    return next((each for each in get_referents(wrapper) if isinstance(each, type) and issubclass(each, tuple)), None)
+    return next(
+        (each for each in get_referents(wrapper) if isinstance(each, type) and issubclass(each, tuple)), None
+    )
 
 
 def _lru_cache_dict(wrapper: Any) -> dict[Any, Any] | None:
@@ -304,7 +308,9 @@ def _reduce_type_variable(variable: Any, dumper: Dumper) -> Any:
 
 
 @constructor
-def make_type_variable(cls: Any, name: str, constraints: tuple[Any, ...], keywords: dict[str, Any], module: Any) -> Any:
+def make_type_variable(
+    cls: Any, name: str, constraints: tuple[Any, ...], keywords: dict[str, Any], module: Any
+) -> Any:
     made = cls(name, *constraints, **keywords)
     try:
         made.__module__ = module

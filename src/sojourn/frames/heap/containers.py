@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Dicts and sets: keys that cannot be hashed yet, and sets that iterate in an order of their own.
 
 Theory. The pickler writes dicts, sets and frozensets by itself, and mostly that is right. It is wrong when a key's hash
@@ -33,7 +35,9 @@ DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES = range(6)  # what a persistent id 
 ATOMIC: frozenset[type] = frozenset(
     (str, int, float, bool, bytes, complex, type(None), type(...), type(NotImplemented), range)
 )
-_STABLE = ATOMIC if hash(None) == 0xFCA86420 else ATOMIC - {type(None)}  # hash(None) was an address up to 3.11
+_STABLE = (
+    ATOMIC if hash(None) == 0xFCA86420 else ATOMIC - {type(None)}
+)  # hash(None) was an address up to 3.11
 _HASHED_WHOLE = {object.__hash__} | {base.__hash__ for base in (str, int, float, bytes, complex)}
 _HASHED_BY_PARTS = {tuple.__hash__, frozenset.__hash__}
 
@@ -54,7 +58,9 @@ def keys_ready(dumper: Dumper, keys: Iterable[Any]) -> bool:
         hashing = cls.__hash__
         if hashing in _HASHED_BY_PARTS:
             nested.append(cls)
-        elif (hashing in _HASHED_WHOLE and (not python_made(cls) or _compares_plainly(cls))) or _is_ready(cls):
+        elif (hashing in _HASHED_WHOLE and (not python_made(cls) or _compares_plainly(cls))) or _is_ready(
+            cls
+        ):
             dumper.ready_types.add(cls)
         else:
             return False
@@ -166,6 +172,6 @@ def _accept_or_refuse(elements: list[Any]) -> None:
 def _stable(elements: Iterable[Any]) -> bool:
     """Do all hashes come from values, so that the order could have been kept?"""
     return all(
-        type(each) in _STABLE or (type(each) in (tuple, frozenset) and _stable(_parts(each))) for each in elements
+        type(each) in _STABLE or (type(each) in (tuple, frozenset) and _stable(_parts(each)))
+        for each in elements
     )
-

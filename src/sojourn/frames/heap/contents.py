@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """What the built-in solid bases hold, and how to take it out and put it back without the subclass noticing.
 
 Each `Content` reads with the base's own C function (`list.__getitem__`, never `obj[...]`), so that overridden methods

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Containers nested too deep for the pickler's recursion: tried only after a dump has failed for it.
 
 Here lists and dicts are announced and filled later, as instances are. A tuple cannot be a shell; a tuple of tuples is
@@ -48,12 +50,19 @@ def _announce_tuple(dumper: DeepDumper, obj: tuple[Any, ...]) -> Any:
         while index < len(here):
             part = here[index]
             index += 1
-            if type(part) is tuple and part and id(part) not in dumper.announced and id(part) not in under_way:
+            if (
+                type(part) is tuple
+                and part
+                and id(part) not in dumper.announced
+                and id(part) not in under_way
+            ):
                 pending += ((here, index), (part, 0))
                 under_way.add(id(part))
                 break
         else:
-            nested = [(i, dumper.announced[id(part)]) for i, part in enumerate(here) if type(part) is tuple and part]
+            nested = [
+                (i, dumper.announced[id(part)]) for i, part in enumerate(here) if type(part) is tuple and part
+            ]
             places = dict(nested)
             rows.append(dumper.announce(here))
             rows.append(dumper.only([None if i in places else part for i, part in enumerate(here)]))
@@ -102,4 +111,9 @@ class DeepDumper(Dumper):
         return id(obj) in self._ours
 
 
-_SPECIAL: dict[type, Any] = {**Dumper.special, list: _announce_list, dict: _announce_dict, tuple: _announce_tuple}
+_SPECIAL: dict[type, Any] = {
+    **Dumper.special,
+    list: _announce_list,
+    dict: _announce_dict,
+    tuple: _announce_tuple,
+}

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """The writing half: one C pickler for everything that a frozen program can reach.
 
 Theory. Three things make an ordinary pickle unfit for a whole program: it recurses (a linked list of 50,000 nodes is
@@ -26,7 +28,7 @@ from __future__ import annotations
 
 import _pickle
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import registry
 from .library import Library
@@ -68,7 +70,7 @@ class Preset:
 class Dumper(_pickle.Pickler):
     """One dump. Reducers use `later`, `library`, `stack`, `keep` and the `Refuse` exception; nothing else."""
 
-    special: dict[type, Callable[[Dumper, Any], Any]] = {}  # filled by `containers`
+    special: ClassVar[dict[type, Callable[[Dumper, Any], Any]]] = {}  # filled by `containers`
 
     def __init__(
         self,
@@ -83,7 +85,9 @@ class Dumper(_pickle.Pickler):
         self.memo = preset.pickler.memo
         self.library = library
         self.stack = stack
-        self.found_early: list[frozenset[Any]] = []  # frozensets whose elements must be complete before they exist
+        self.found_early: list[
+            frozenset[Any]
+        ] = []  # frozensets whose elements must be complete before they exist
         self.completed: set[int] = set()  # ids of those whose elements are
         self.modules_met: set[str] = set()
         self.records: dict[int, Any] = {}  # id of a generator -> its frame at rest
@@ -92,7 +96,9 @@ class Dumper(_pickle.Pickler):
         self.keep: list[object] = []  # objects made for this dump whose ids must stay theirs
         self.reducers: dict[type, Reducer] = dict(registry.BY_TYPE)
         self.ready_types: set[type] = set()  # hashable before their state is there
-        self.nested_code: dict[int, tuple[Any, int]] = {}  # id of a code object -> (the one that holds it, index)
+        self.nested_code: dict[
+            int, tuple[Any, int]
+        ] = {}  # id of a code object -> (the one that holds it, index)
         self.plans: dict[type, Any] = {}
         self.instances: list[Any] = []
         self.work: list[list[Any]] = [[] for _ in range(LEVELS)]

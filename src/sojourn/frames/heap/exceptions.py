@@ -1,10 +1,12 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Exceptions and tracebacks.
 
 An exception is carried bare, as other instances are: a shell from the solid base's `__new__` without arguments (so that
 no `__init__` of the program runs), then `args`, the C fields, the chain and the traceback.
 
-A traceback's frames have ended, or will go on elsewhere. Each entry gets an ended frame of the same code and globals, at
-the same position: printing and logging find what they would have found, columns included.
+A traceback's frames have ended, or will go on elsewhere. Each entry gets an ended frame of the same code and globals,
+at the same position: printing and logging find what they would have found, columns included.
 
 Stated limit: the locals of frames in tracebacks do not travel.
 """

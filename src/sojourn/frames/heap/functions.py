@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Functions, code, cells, bound methods and descriptors.
 
 Code travels as marshal bytes. A code object that lies in the constants of another one that travels too is written as
@@ -182,7 +184,11 @@ def _reduce_wrapper(wrapper: Any, dumper: Dumper) -> Any:
 
 
 @reduces(
-    MethodDescriptorType, WrapperDescriptorType, ClassMethodDescriptorType, GetSetDescriptorType, MemberDescriptorType
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    ClassMethodDescriptorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
 )
 def _reduce_descriptor(descriptor: Any, dumper: Dumper) -> Any:
     return class_attribute, (descriptor.__objclass__, descriptor.__name__)

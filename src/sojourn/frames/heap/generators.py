@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Frames at rest, and the generators, coroutines and async generators that hold one.
 
 A generator is made in two steps: the shell needs only the shape of its frame; the values may refer back to the

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Instances of classes made in Python, carried bare: attributes, slots, and what the solid base holds.
 
 Theory. `__reduce__`, `__getstate__` and `__setstate__` are for objects that leave a program. Here the program itself
@@ -110,7 +112,9 @@ def columns(dumper: Dumper, batch: list[Any]) -> list[Any]:
         values: list[Any] = []
         if plan.attributes is not None:
             attributes = plan.attributes(obj)
-            if sys.getrefcount(attributes) > _OWN_REFERENCES:  # the program holds this very dict elsewhere too
+            if (
+                sys.getrefcount(attributes) > _OWN_REFERENCES
+            ):  # the program holds this very dict elsewhere too
                 rows = groups.setdefault((plan.cls, _WHOLE), ([], []))
                 rows[0].append(obj)
                 rows[1].append(attributes)

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Iterators that stand somewhere: they go on where they were, over the same container.
 
 Those over dicts and sets have no `__setstate__`: a new iterator is moved on as many steps as the old one had made. That

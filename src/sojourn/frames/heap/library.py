@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Whose is it? What belongs to the library is named, what belongs to the program is carried.
 
 Concepts. *Library*: every module that the environment gives (built in, frozen, standard library, site-packages). The
@@ -17,7 +19,7 @@ from typing import Any
 
 from .words import python_made
 
-_module_dict = ModuleType.__dict__["__dict__"].__get__
+module_dict: Any = vars(ModuleType)["__dict__"].__get__
 _type_dict = type.__dict__["__dict__"].__get__
 _builtin_names = frozenset(sys.builtin_module_names)
 _BUILT_IN = ("built-in", "frozen")
@@ -29,10 +31,16 @@ def library_folders() -> tuple[str, ...]:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     found: list[str] = []
     for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix):
-        for folder in (f"{prefix}/{sys.platlibdir}/{version}/", f"{prefix}/lib/{version}/", f"{prefix}/lib/python3/"):
+        for folder in (
+            f"{prefix}/{sys.platlibdir}/{version}/",
+            f"{prefix}/lib/{version}/",
+            f"{prefix}/lib/python3/",
+        ):
             if folder not in found:
                 found.append(folder)
-    found += [path.rstrip("/") + "/" for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    found += [
+        path.rstrip("/") + "/" for path in sys.path if path.endswith(("site-packages", "dist-packages"))
+    ]
     return tuple(found)
 
 
@@ -42,7 +50,7 @@ def is_library(name: str, module: Any, folders: tuple[str, ...]) -> bool:
         return name != "__main__"
     if name.partition(".")[0] == _OURS:
         return True
-    attributes = _module_dict(module)
+    attributes = module_dict(module)
     file = attributes.get("__file__")
     if isinstance(file, str):
         return file.startswith(folders)
@@ -72,7 +80,7 @@ class Library:
                 continue
             theirs = name in pristine or is_library(name, module, self.folders)
             (self.library if theirs else self.modules)[name] = module
-            self.dicts.setdefault(id(_module_dict(module)), name)
+            self.dicts.setdefault(id(module_dict(module)), name)
         self.names = {id(module): name for name, module in reversed(sys.modules.items())}
         copyreg = sys.modules.get("copyreg")
         self.reductions: dict[type, Any] = getattr(copyreg, "dispatch_table", {})
@@ -86,7 +94,7 @@ class Library:
         found: Any = self.library.get(module) if isinstance(module, str) else None
         for part in qualname.split("."):
             if isinstance(found, ModuleType):
-                found = _module_dict(found).get(part)
+                found = module_dict(found).get(part)
             elif isinstance(found, type):
                 found = _type_dict(found).get(part)
                 if isinstance(found, staticmethod | classmethod):
@@ -98,7 +106,7 @@ class Library:
     def place_of(self, obj: Any) -> tuple[str, str] | None:
         """Module and name under which the library shows something that is called otherwise (`_thread.LockType`)."""
         for module, each in self.library.items():
-            for name, value in _module_dict(each).items():
+            for name, value in module_dict(each).items():
                 if value is obj:
                     return module, name
         return None
@@ -107,7 +115,7 @@ class Library:
         """Would `__reduce__`'s answer "it is called so" be right?"""
         module = getattr(obj, "__module__", None)
         return self.find(module, qualname) is obj or any(
-            _module_dict(each).get(qualname) is obj for each in self.library.values()
+            module_dict(each).get(qualname) is obj for each in self.library.values()
         )
 
     def named(self, obj: Any) -> tuple[str, str] | None:

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """The reading half: shells, then worklists, in the order in which they were written.
 
 The stream is: the preset (taken from `buffers`, one opcode sequence each), batches, and None. A batch is
@@ -16,13 +18,13 @@ import _pickle
 from collections.abc import Iterable
 from io import BytesIO
 from itertools import chain
-from types import ModuleType
 from typing import Any
 
 from sojourn.errors import BadImage, InternalError, Refused
 
 from .containers import DICT, FROZEN, LIST, MODULE_DICT, SET, TUPLES, fill_dict, fill_set, make_frozenset
 from .contents import fill_items, fill_through
+from .library import module_dict as _module_dict
 from .modules import module_named
 
 _TAKE = b"\x97\x940"  # NEXT_BUFFER MEMOIZE POP
@@ -47,7 +49,8 @@ class Loader(_pickle.Unpickler):
         else:
             head = _TAKE * len(preset)
         super().__init__(
-            BytesIO(b"\x80\x05" + head + b"N." + data), buffers=chain(present, junk, buffers)  # type: ignore[arg-type]
+            BytesIO(b"\x80\x05" + head + b"N." + data),
+            buffers=chain(present, junk, buffers),  # type: ignore[arg-type]
         )
         self.announced: dict[int, Any] = {}
         self.hashed: list[tuple[Any, Any, Any, list[int]]] = []
@@ -62,7 +65,7 @@ class Loader(_pickle.Unpickler):
         elif kind == SET:
             made = set()
         elif kind == MODULE_DICT:
-            made = ModuleType.__dict__["__dict__"].__get__(module_named(*rest))
+            made = _module_dict(module_named(*rest))
         elif kind == FROZEN:
             made = make_frozenset(*rest)
         elif kind == LIST:

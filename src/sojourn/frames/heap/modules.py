@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Modules: those of the library are named, those of the program travel with code and state.
 
 A module of the program is a shell in the loader's `sys.modules` from the first mention of it or of its dict (functions
@@ -11,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from .dumper import Dumper, Refuse
-from .library import _module_dict
+from .library import module_dict as _module_dict
 from .registry import BY_TYPE, constructor, reduces
 from .words import python_made
 

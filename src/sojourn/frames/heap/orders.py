@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Sets that iterate as before.
 
 Theory. A set iterates over its hash table. Where an element lies depends on the table's size and on which places were
@@ -32,7 +34,7 @@ _LARGEST = 1 << 20  # tables that are searched
 
 def table_size(obj: Any) -> int:
     """How many places the hash table of a set has."""
-    base = set if isinstance(obj, set) else frozenset
+    base: Any = set if isinstance(obj, set) else frozenset
     return max(SMALLEST, (base.__sizeof__(obj) - _HEADER) // _ENTRY)
 
 
@@ -168,7 +170,7 @@ def _sorted(waiting: list[list[int]]) -> list[int] | None:
 
 
 def _build(obj: set[Any], order: list[Any], fillers: list[int], needed: int, size: int) -> None:
-    """From a dict a set takes the size of its table at once (more than twice the dict's), and then each key in order."""
+    """From a dict a set takes the size of its table at once (more than twice the dict's), then each key in order."""
     padding = max(needed, -(-size // 4) - len(order), _FEWEST - len(order) if size > SMALLEST else 0)
     whole = [*fillers[:padding], *order]
     first = size // 2 - 1 if size > SMALLEST else 0

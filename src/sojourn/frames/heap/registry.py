@@ -63,7 +63,7 @@ def refuses(why: str, advice: str, *names: str) -> None:
 
 
 def name_of(cls: type) -> str:
-    """"module.qualname" of a type, without asking its metaclass."""
+    """ "module.qualname" of a type, without asking its metaclass."""
     module = type.__dict__["__module__"].__get__(cls)
     return f"{module}.{type.__dict__['__qualname__'].__get__(cls)}"
 

@@ -19,7 +19,9 @@ from sojourn.errors import InternalError
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 _DEALLOC = 6 * _WORD  # PyTypeObject: refcount, type, size, name, basicsize, itemsize, dealloc
-_VIEW_BUFFER = 7 * _WORD  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
+_VIEW_BUFFER = (
+    7 * _WORD
+)  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
 _SET_TABLE = 5 * _WORD  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
@@ -59,7 +61,9 @@ def _compute(cls: type) -> bool:
     base = type.__dict__["__base__"].__get__(cls)
     size = type.__dict__["__basicsize__"].__get__
     names = type.__dict__["__dict__"].__get__(cls)
-    own = sum(1 for thing in names.values() if type(thing) is MemberDescriptorType and thing.__objclass__ is cls)
+    own = sum(
+        1 for thing in names.values() if type(thing) is MemberDescriptorType and thing.__objclass__ is cls
+    )
     return size(cls) - size(base) <= _WORD * (own + ("__dict__" in names) + ("__weakref__" in names))
 
 
@@ -83,8 +87,12 @@ def link_result(link: object, key: object) -> object:
 
 def set_places(obj: object, size: int) -> list[int]:
     """The places of a set's elements in its hash table, ascending: the order of iteration."""
-    table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("N")
-    return [at for at, (key, hashed) in enumerate(zip(table[::2], table[1::2], strict=True)) if key and hashed != _DUMMY]
+    table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("N")  # type: ignore[call-overload]
+    return [
+        at
+        for at, (key, hashed) in enumerate(zip(table[::2], table[1::2], strict=True))
+        if key and hashed != _DUMMY
+    ]
 
 
 def _verify() -> None:

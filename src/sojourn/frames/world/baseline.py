@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """The baseline: the pristine world of an environment, as a graph that can be stored and compared.
 
 A process that has imported the program's library modules, in the program's order, and has run nothing else, walks them

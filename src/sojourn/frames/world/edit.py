@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Edits: dirty edges as plain operations that can be written with the heap and carried out at the thaw.
 
 An edit is (index, operation, argument…). Attributes and items are set and deleted one by one. Where order or
@@ -9,7 +11,7 @@ Carrying out edits calls no code of the program: attributes are set through `obj
 
 from __future__ import annotations
 
-import _abc
+import _abc  # pyright: ignore[reportMissingImports]
 import sys
 from typing import Any
 
@@ -53,9 +55,13 @@ def _attribute_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> 
 
 def _dict_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[Edit]:
     inside = [key for key in dirty if key[0] in (":item", ":key")]
-    found = _attribute_edits(index, kind, obj, {k: v for k, v in dirty.items() if k[0] not in (":item", ":key")})
+    found = _attribute_edits(
+        index, kind, obj, {k: v for k, v in dirty.items() if k[0] not in (":item", ":key")}
+    )
     if inside:
-        simple = all(key[0] == ":item" and type(key[1]) is not tuple and dirty[key] is not ABSENT for key in inside)
+        simple = all(
+            key[0] == ":item" and type(key[1]) is not tuple and dirty[key] is not ABSENT for key in inside
+        )
         if simple:
             found.append((index, "update", [part for key in inside for part in (key[1], dirty[key])]))
         else:
@@ -66,7 +72,13 @@ def _dict_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[
 def _list_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[Edit]:
     found = _attribute_edits(index, kind, obj, {k: v for k, v in dirty.items() if k[0] != ":at"})
     if any(key[0] == ":at" for key in dirty):
-        found.append((index, "contents", list(type(obj).__iter__(obj) if not isinstance(obj, list) else list.__iter__(obj))))
+        found.append(
+            (
+                index,
+                "contents",
+                list(type(obj).__iter__(obj) if not isinstance(obj, list) else list.__iter__(obj)),
+            )
+        )
     return found
 
 

@@ -1,3 +1,5 @@
+# pyright: basic
+# (raw memory, and modules without stubs)
 """The functions that `atexit` has been given: the one state of an interpreter that no Python object leads to.
 
 Theory. The interpreter's state holds, side by side, a pointer to an array of callbacks, their number and the array's
@@ -8,8 +10,6 @@ last callback is the marker. Memory is read through `/proc/self/mem`, where a wr
 Guarantee: nothing is written; where the place is not found, `callbacks` says so by returning None, and a program that
 has registered anything is refused by name.
 """
-# pyright: basic
-# (raw memory)
 
 from __future__ import annotations
 

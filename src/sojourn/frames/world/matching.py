@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """Finding the pristine world inside a living one, and what differs.
 
 Theory. `match` walks a baseline breadth first beside the live modules. The first edge that leads to an object of the
@@ -20,7 +22,7 @@ Guarantees. No code of the program is called. Two objects are never bound to one
 
 from __future__ import annotations
 
-import _abc
+import _abc  # pyright: ignore[reportMissingImports]
 import gc
 import sys
 from collections import deque
@@ -53,7 +55,9 @@ class Match:
         self.place: dict[int, dict[Any, Any]] = {}  # the same, for what the place differs in
         self._queue: deque[int] = deque()
         self._containers: list[int] = []
-        self._groups: list[tuple[list[int], list[Any], list[Any]]] = []  # containers, what is watched, referents
+        self._groups: list[
+            tuple[list[int], list[Any], list[Any]]
+        ] = []  # containers, what is watched, referents
         self._always: set[int] = set()
         self._abstract: list[int] = []  # classes with a registry, which lies in C
         self._registrations = _abc.get_cache_token()
@@ -97,7 +101,10 @@ class Match:
         for key, token in entry.leaves.items():
             if key not in found or not _equal(token, leaf(found[key])):
                 return False
-        return all([self._bind(index, found.get(key, ABSENT)) for key, index in entry.refs.items()])
+        bound = [
+            self._bind(index, found.get(key, ABSENT)) for key, index in entry.refs.items()
+        ]  # every part, always
+        return all(bound)
 
     def _walk(self) -> None:
         while self._queue:
@@ -213,7 +220,11 @@ class Match:
                 if each is _UNBOUND
             }
         fillers = self._fillers
-        return [fillers[i] if each is _UNBOUND else each for i, each in enumerate(self.live)] if fillers else self.live
+        return (
+            [fillers[i] if each is _UNBOUND else each for i, each in enumerate(self.live)]
+            if fillers
+            else self.live
+        )
 
     def missing(self) -> set[int]:
         return {index for index, each in enumerate(self.live) if each is _UNBOUND}
@@ -229,7 +240,11 @@ class Match:
 
 
 def _equal(token: Any, value: Any) -> bool:
-    return is_leaf(value) and type(token) is type(value) and (token == value or (token != token and value != value))
+    return (
+        is_leaf(value)
+        and type(token) is type(value)
+        and (token == value or (token != token and value != value))
+    )
 
 
 def match(baseline: Baseline) -> Match:

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """What a module-level object looks like from outside: its kind, its name, and its edges.
 
 Concepts. The pristine world is a graph. A *leaf* is a plain value (numbers, strings, code; tuples of leaves). Anything
@@ -14,7 +16,7 @@ Guarantee: no code of the program is called, and nothing is changed. Attributes 
 
 from __future__ import annotations
 
-import _abc
+import _abc  # pyright: ignore[reportMissingImports]
 from _weakref import ReferenceType
 from collections.abc import Iterator
 from gc import get_referents
@@ -37,7 +39,7 @@ from sojourn.frames.heap.registry import name_of
 from sojourn.frames.heap.words import python_made
 
 type_dict = type.__dict__["__dict__"].__get__
-module_dict = ModuleType.__dict__["__dict__"].__get__
+module_dict: Any = vars(ModuleType)["__dict__"].__get__
 _qualname = type.__dict__["__qualname__"].__get__
 _module = type.__dict__["__module__"].__get__
 _bases = type.__dict__["__bases__"].__get__
@@ -45,7 +47,9 @@ _flags = type.__dict__["__flags__"].__get__
 _IMMUTABLE = 1 << 8
 
 LEAVES = frozenset((int, float, complex, str, bytes, bool, type(None), type(...)))
-FIXED = frozenset(("tuple", "property", "method", "wrapped", "weakref", "proxy", "partial", "text", "builtin"))
+FIXED = frozenset(
+    ("tuple", "property", "method", "wrapped", "weakref", "proxy", "partial", "text", "builtin")
+)
 ABSENT: Any = type("Absent", (), {"__slots__": (), "__repr__": lambda self: "<absent>"})()
 _NO_LEAF: Any = type("NoLeaf", (), {"__slots__": ()})()
 _plans: dict[type, Plan] = {}
@@ -158,7 +162,7 @@ def key_tokens(keys: Any) -> Iterator[Any]:
 
 
 def edges(kind: str, obj: Any) -> dict[Any, Any]:
-    """Key -> value. Keys that do not stand for a name or position of the object itself are tuples that begin with ':'."""
+    """Key -> value. Keys that are no plain attribute names are tuples that begin with ':' and a word."""
     return _READERS[kind](obj)
 
 
@@ -242,7 +246,9 @@ def _cell_edges(cell: Any) -> dict[Any, Any]:
 
 
 def _dict_edges(obj: Any) -> dict[Any, Any]:
-    found = dict(zip(((":item", token) for token in key_tokens(dict.__iter__(obj))), _values(obj), strict=True))
+    found = dict(
+        zip(((":item", token) for token in key_tokens(dict.__iter__(obj))), _values(obj), strict=True)
+    )
     for index, key in enumerate(each for each in dict.__iter__(obj) if not is_leaf(leaf(each))):
         found[":key", index] = key
     if type(obj) is not dict:
@@ -328,7 +334,7 @@ def _numpy_edges(obj: Any) -> dict[Any, Any]:
 
 
 def _cache_edges(obj: Any) -> dict[Any, Any]:
-    found = {(":attribute", name): value for name, value in obj.__dict__.items()}
+    found: dict[Any, Any] = {(":attribute", name): value for name, value in obj.__dict__.items()}
     found[":wrapped",] = obj.__wrapped__
     return found
 

@@ -1,8 +1,10 @@
 """What of the library's state does not travel, by name.
 
 What is skipped is bound all the same, so that a program's reference to `sys.flags` is one at the target; it is only not
-compared, and nothing behind it is looked at. Three reasons to be here, and no others: it describes the place and not the program (paths, the interpreter's own tables); it is a
-cache that only affects speed; or `state` carries it in a way of its own.
+compared, and nothing behind it is looked at.
+
+Three reasons to be here, and no others: it describes the place and not the program (paths, the interpreter's own
+tables); it is a cache that only affects speed; or `state` carries it in a way of its own.
 """
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# pyright: basic
+# (objects of any type, and modules without stubs)
 """What the interpreter and the kernel keep for a program outside of its modules, as a table of items.
 
 An item has a name, reads its value (`capture`, at a safe point of the source, before anything is written) and sets it
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import _contextvars
 import _locale
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import gc
 import os
 import sys
@@ -49,7 +51,9 @@ class Item:
 def _modules() -> Any:
     """Names in order; beside them what stands there that is no module of the library's own name."""
     return list(sys.modules), {
-        name: each for name, each in sys.modules.items() if not isinstance(each, ModuleType) and each is not None
+        name: each
+        for name, each in sys.modules.items()
+        if not isinstance(each, ModuleType) and each is not None
     }
 
 
@@ -121,7 +125,9 @@ def _restore_timers(timers: Any) -> None:
 
 def _variables() -> Any:
     context = _contextvars.copy_context()
-    return [part for variable, value in context.items() if variable.name != _DECIMAL for part in (variable, value)]
+    return [
+        part for variable, value in context.items() if variable.name != _DECIMAL for part in (variable, value)
+    ]
 
 
 def _restore_variables(flat: Any) -> None:
@@ -169,7 +175,7 @@ def _restore_locales(wanted: Any) -> None:
         if _locale.setlocale(getattr(_locale, name), None) != value:
             try:
                 _locale.setlocale(getattr(_locale, name), value)
-            except _locale.Error:
+            except _locale.Error:  # pyright: ignore[reportAttributeAccessIssue]
                 raise Refused(f"the locale {value!r} ({name}) is not installed here") from None
 
 
@@ -249,4 +255,3 @@ def restore(values: dict[str, Any], *, start: bool = False) -> None:
                 reasons.append(f"{item.name}: {type(failure).__name__}: {failure}")
     if reasons:
         raise Refused("the process's state cannot be set up here", reasons=reasons)
-

@@ -44,7 +44,9 @@ check(made)
 """
 
 
-def carry(program: str, folder: Path, *, python: str = sys.executable, extra: dict[str, str] | None = None) -> str:
+def carry(
+    program: str, folder: Path, *, python: str = sys.executable, extra: dict[str, str] | None = None
+) -> str:
     """Run `make` in one process and `check` in another; returns what the second one printed.
 
     Raises AssertionError with the output of the process that failed.
@@ -59,7 +61,11 @@ def carry(program: str, folder: Path, *, python: str = sys.executable, extra: di
         text = script.format(source=str(SOURCE), program=str(path), image=str(image))
         if script is READ:
             env.pop("PYTHONPATH")
-        done = subprocess.run([python, "-c", text], env=env, capture_output=True, text=True, timeout=120, cwd="/")
+        done = subprocess.run(
+            [python, "-c", text], env=env, capture_output=True, text=True, timeout=120, cwd="/"
+        )
         output = done.stdout
-        assert done.returncode == 0, f"{'reading' if script is READ else 'writing'} failed\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, (
+            f"{'reading' if script is READ else 'writing'} failed\n{done.stdout}{done.stderr}"
+        )
     return output

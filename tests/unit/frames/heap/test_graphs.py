@@ -52,7 +52,7 @@ def build(recipe):
         elif kind == "slots": new = space.Slots()
         elif kind == "hashed": new = space.Hashed(); new.key = value
         elif kind == "tuple": new = tuple(get(i) for i in refs) if made else ()
-        elif kind == "frozenset": new = frozenset(x for x in (get(i) for i in refs) if hashable(x)) if made else frozenset()
+        elif kind == "frozenset": new = frozenset(x for x in map(get, refs) if hashable(x)) if made else frozenset()
         made.append(new)
     for (kind, value, refs), new in zip(recipe, made):
         parts = [get(i) for i in refs]
@@ -101,11 +101,15 @@ for line in sys.stdin.buffer:
     print(data, json.dumps(told), sep="|", flush=True)
 """
 
-LEAVES = st.one_of(st.integers(-3, 300), st.text("abc", max_size=2), st.booleans(), st.floats(allow_nan=False, width=16))
+LEAVES = st.one_of(
+    st.integers(-3, 300), st.text("abc", max_size=2), st.booleans(), st.floats(allow_nan=False, width=16)
+)
 KINDS = st.sampled_from(
     ("leaf", "leaf", "list", "rows", "dict", "table", "set", "plain", "slots", "hashed", "tuple", "frozenset")
 )
-RECIPES = st.lists(st.tuples(KINDS, LEAVES, st.lists(st.integers(0, 40), max_size=6)), min_size=1, max_size=25)
+RECIPES = st.lists(
+    st.tuples(KINDS, LEAVES, st.lists(st.integers(0, 40), max_size=6)), min_size=1, max_size=25
+)
 
 
 class Peer:

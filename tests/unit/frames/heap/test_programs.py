@@ -24,7 +24,8 @@ def test_modules_of_the_program_travel_with_code_and_state(tmp_path: Path) -> No
         def check(made):
             module, data = made
             assert module is helper is sys.modules["helper"] and helper.state is data is state
-            assert helper.count() == 7 and type(data["x"]) is helper.Kind is Kind and helper.__file__.endswith("helper.py")
+            assert helper.count() == 7 and type(data["x"]) is helper.Kind is Kind
+            assert helper.__file__.endswith("helper.py")
             helper.counter = 8
             assert helper.count() == 8
         """,

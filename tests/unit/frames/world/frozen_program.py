@@ -51,7 +51,9 @@ def survive(program: str, folder: Path, moves: int = 1, *, extra: dict[str, str]
 def refused(program: str, folder: Path) -> str:
     """Run a program that cannot be frozen; returns what the engine reports. The program must end well."""
     path = folder / "program.py"
-    path.write_text(FREEZE.replace("while os.getpid() == here:", "for _ in range(300_000):") + textwrap.dedent(program))
+    path.write_text(
+        FREEZE.replace("while os.getpid() == here:", "for _ in range(300_000):") + textwrap.dedent(program)
+    )
     done = _engine("run", "--image", str(folder / "image"), str(path), cwd=folder)
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
     return done.stderr

@@ -153,19 +153,22 @@ def test_what_the_kernel_and_interpreter_keep(tmp_path: Path) -> None:
         os.environ["FOO"] = "bar"; os.environ.pop("HOME", None); os.chdir(home); os.umask(0o27)
         got = []
         def handler(number, frame): got.append(number)
-        signal.signal(signal.SIGUSR1, handler); signal.signal(signal.SIGALRM, handler); signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, handler); signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 50.0, 7.0)
         sys.setrecursionlimit(3333); sys.setswitchinterval(0.25); sys.set_int_max_str_digits(5000)
         gc.set_threshold(600, 9, 8); sys.argv.append("more"); sys.path.insert(0, "/somewhere")
         atexit.register(print, "first"); atexit.register(print, "last", end="; ")
-        variable = contextvars.ContextVar("variable"); token = variable.set(5); other = contextvars.ContextVar("other", default=1)
+        variable = contextvars.ContextVar("variable"); token = variable.set(5)
+        other = contextvars.ContextVar("other", default=1)
         threading.current_thread().name = "Hugo"
         hook = lambda *a: print("hook", a[0].__name__); sys.excepthook = hook
         modules = list(sys.modules)
         freeze()
         assert os.environ["FOO"] == "bar" and "HOME" not in os.environ and os.popen("echo $FOO").read() == "bar\\n"
         assert os.getcwd() == home and os.umask(0) == 0o27
-        os.kill(os.getpid(), signal.SIGUSR1); assert got == [signal.SIGUSR1] and signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert got == [signal.SIGUSR1] and signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
         left, interval = signal.getitimer(signal.ITIMER_REAL); assert 0 < left <= 50 and interval == 7.0
         assert (sys.getrecursionlimit(), sys.getswitchinterval(), sys.get_int_max_str_digits()) == (3333, 0.25, 5000)
         assert gc.get_threshold() == (600, 9, 8) and sys.argv[-1] == "more" and sys.path[0] == "/somewhere"
@@ -238,5 +241,8 @@ def test_a_refusal_names_object_path_and_frame(tmp_path: Path) -> None:
 
 
 def test_a_module_that_holds_what_cannot_travel_is_named(tmp_path: Path) -> None:
-    report = refused("import json, _thread, select\njson.decoder.poll = select.epoll()\nfreeze()\njson.decoder.poll.close()\n", tmp_path)
+    report = refused(
+        "import json, _thread, select\njson.decoder.poll = select.epoll()\nfreeze()\njson.decoder.poll.close()\n",
+        tmp_path,
+    )
     assert "json.decoder.poll" in report and "epoll" in report, report
