@@ -179,7 +179,8 @@ class NatsRegistry:
                     yield step
             except Unavailable:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._reconnected.wait(), 0.2)
+                    async with asyncio.timeout(0.2):
+                        await self._reconnected.wait()
 
     async def _watch_once(self) -> AsyncIterator[Change | Snapshot | Synced]:
         """One consumer's life. Raises Unavailable when it ends."""
@@ -233,7 +234,9 @@ class NatsRegistry:
             message = queue.get_nowait()
         except asyncio.QueueEmpty:
             try:
-                message = await asyncio.wait_for(queue.get(), 3 * HEARTBEAT)
+                # Not wait_for, which in 3.11 may swallow the cancellation of who waits.
+                async with asyncio.timeout(3 * HEARTBEAT):
+                    message = await queue.get()
             except TimeoutError:
                 raise Unavailable("the watch is silent") from None
         if message is None or self._reconnected.is_set():
@@ -247,7 +250,8 @@ class NatsRegistry:
 
     async def close(self) -> None:
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
-            await asyncio.wait_for(self._client.close(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._client.close()
 
     # -- below -----------------------------------------------------------------------------------
 

@@ -170,11 +170,19 @@ async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.ending.set)
+    loop.add_signal_handler(signal.SIGUSR2, _say_tasks)
     await node.start()
     ready(NodePlace(name=name, pid=os.getpid(), socket=str(node.socket), address=node.address))
     await node.ending.wait()
     await node.close()
     return 0
+
+
+def _say_tasks() -> None:
+    """On SIGUSR2: what every task is waiting for, into node.log."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
 
 
 def _machines(folder: Path, seed: int) -> dict[str, Machine]:
