@@ -389,3 +389,45 @@ asyncio.run(main())
         process.kill()
     assert select.select([watch], [], [], 10)[0]
     os.close(watch)
+
+
+def test_a_cancelled_freeze_is_undone(state: Path, tmp_path: Path) -> None:
+    async def work() -> Ran:
+        async with machine_in(state / "a") as a:
+            log = Log(tmp_path / "log", 1)
+            host = await begun(a, VENVS[0], tmp_path, STEPS, log, "60")
+            await lines(log, b"\n2 ")
+            await host.survey()
+            freezing = asyncio.create_task(host.freeze(deadline=5))
+            await asyncio.sleep(0)
+            freezing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await freezing
+            end = await host.wait()
+            return ran(log, end.code, end.signal)
+
+    assert within(work()) == plainly(VENVS[0], ["program.py", "60"], tmp_path)
+
+
+def zombies() -> set[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {
+        child
+        for child in children
+        if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    }
+
+
+def test_what_a_program_leaves_behind_is_reaped(state: Path, tmp_path: Path) -> None:
+    source = "import os, sys\nif not os.fork():\n    os._exit(0)\nprint('ready', flush=True)\n"
+    before = zombies()
+
+    async def work() -> None:
+        async with machine_in(state / "a") as a:
+            for number in range(3):
+                log = Log(tmp_path / f"log{number}", 1)
+                await (await begun(a, VENVS[0], tmp_path, source, log)).wait()
+            assert zombies() <= before
+
+    within(work())
+    assert zombies() <= before

@@ -21,7 +21,7 @@ remains.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import _thread
 import gc
 import io

@@ -12,6 +12,7 @@ from typing import Any
 from sojourn._util import kernel
 from sojourn.errors import Refused, SojournError, UsageError
 from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec
+from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
 from sojourn.machines.python.carrier import Carrier
 from sojourn.machines.python.hosted import PythonHeld, PythonHost
@@ -46,6 +47,7 @@ class PythonMachine:
         self._baselines = Baselines(state / "baselines")
         self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
         self._carriers: set[Carrier] = set()
+        self._sessions: set[int] = set()  # of every host there has been
         kernel.become_subreaper()
 
     async def interpreters(self) -> Sequence[Interpreter]:
@@ -119,10 +121,14 @@ class PythonMachine:
             await carrier.kill()
         for task in self._templates.values():
             task.cancel()
-        for template in await asyncio.gather(*self._templates.values(), return_exceptions=True):
-            if isinstance(template, Template):
-                template.close()
+        made = await asyncio.gather(*self._templates.values(), return_exceptions=True)
+        templates = [template for template in made if isinstance(template, Template)]
+        for template in templates:
+            template.close()
+        for template in templates:
+            template.reap()
         self._templates.clear()
+        proc.reap_strays(self._sessions | {template.pid for template in templates})
 
     def _describer(self, identity: Offer, probed: Probed):
         async def describe(host: PythonHost, found: dict[str, Any]) -> Offer:
@@ -159,8 +165,13 @@ class PythonMachine:
     async def _carrier(self, template: Template, op: str, order: Order, log: Log) -> Carrier:
         carrier = await Carrier.begin(template, op, order, log, _said.warning)
         self._carriers.add(carrier)
-        carrier.ended.add_done_callback(lambda _: self._carriers.discard(carrier))
+        self._sessions.add(carrier.pid)
+        carrier.ended.add_done_callback(lambda _: self._ended(carrier))
         return carrier
+
+    def _ended(self, carrier: Carrier) -> None:
+        self._carriers.discard(carrier)
+        proc.reap_strays(self._sessions)
 
     async def _template(self, probed: Probed, environment: Mapping[str, str]) -> Template:
         key = Key.of(probed, self._seed, environment)

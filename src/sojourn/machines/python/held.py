@@ -8,7 +8,7 @@ of ours is between the program and its first instruction but the return to the i
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import os
 import sys
 import time

@@ -10,7 +10,7 @@ program's main thread, and the handler reads what is there without waiting.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # pyright: ignore[reportMissingImports]
 import os
 import sys
 from time import sleep

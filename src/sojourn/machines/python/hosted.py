@@ -34,6 +34,7 @@ class PythonHost:
         self._carrier = carrier
         self._describe = describe
         self._unread: bytes | None = None  # input taken back while frozen
+        self._undoing: asyncio.Task[None] | None = None
         self.pid = carrier.pid
 
     # ---- living --------------------------------------------------------------------------------------------
@@ -71,28 +72,41 @@ class PythonHost:
     async def freeze(self, *, deadline: float) -> Frozen:
         if self._unread is not None:
             raise WrongState("the process is frozen already")
+        work = asyncio.create_task(self._freeze(deadline))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:  # a host must not stay frozen with nobody to know it
+            self._undoing = asyncio.create_task(self._undo(work))
+            raise
+
+    async def _freeze(self, deadline: float) -> Frozen:
         fd = descriptors.memfd("sojourn-image")
         try:
             done = await self._frozen(fd, deadline)
             await self._stopped()
-            self._unread = done["input"].encode("latin-1") + self._carrier.feed.take()
-            for drain in self._carrier.drains:
-                if not drain.drain():
-                    await self.unfreeze()
+            unread = self._unread = done["input"].encode("latin-1") + self._carrier.feed.take()
+            try:
+                if any(drain for drain in self._carrier.drains if not drain.drain()):
                     raise Unmovable(
                         "the log takes no more output, and none may be lost", advice="free the disk"
                     )
-            size = trailer.append(
-                fd,
-                done["size"],
-                unread=self._unread,
-                eof=self._carrier.feed.eof,
-                signals=proc.pending_signals(self.pid),
-            )
+                signals = proc.pending_signals(self.pid)
+                eof = self._carrier.feed.eof
+                size = trailer.append(fd, done["size"], unread=unread, eof=eof, signals=signals)
+            except BaseException:
+                await self.unfreeze()
+                raise
         except BaseException:
             os.close(fd)
             raise
         return Frozen(fd=fd, size=size, stopped_at=done["stopped_at"], frames=done["frames"])
+
+    async def _undo(self, work: asyncio.Task[Frozen]) -> None:
+        try:
+            os.close((await work).fd)
+            await self.unfreeze()
+        except SojournError:  # it was not frozen, or has ended
+            pass
 
     async def unfreeze(self) -> None:
         if self._unread is None:

@@ -27,6 +27,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from sojourn._util import descriptors
 from sojourn.errors import InternalError
@@ -67,6 +68,7 @@ def _trampoline() -> None:
         raise
 
 
+_compiled: Any = getattr(_bootstrap, "_code_to_hash_pyc")  # noqa: B009  (untyped: it is the import system's own)
 _NAME = "__sojourn_resume__"
 TRAMPOLINE = _trampoline.__code__.replace(co_name="<module>", co_qualname="<module>", co_filename="<sojourn>")
 
@@ -117,7 +119,7 @@ class Launch:
         in the builtins.
         """
         fd = descriptors.raised(descriptors.memfd("sojourn-resume"))
-        os.write(fd, bytes(_bootstrap._code_to_hash_pyc(TRAMPOLINE, bytes(8), False)))
+        os.write(fd, bytes(_compiled(TRAMPOLINE, bytes(8), False)))
         os.lseek(fd, 0, os.SEEK_SET)
         path = f"/proc/self/fd/{fd}"
 

@@ -34,7 +34,10 @@ def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
     for name in [name for name in sys.modules if name not in modules and name not in STAY]:
         del sys.modules[name]
     for name, attributes in modules.items():
-        if name not in ("sys", "__main__"):  # importing a library leaves its marks on others (importlib's does)
+        if name not in (
+            "sys",
+            "__main__",
+        ):  # importing a library leaves its marks on others (importlib's does)
             now = sys.modules[name].__dict__
             for key in [key for key in now if key not in attributes]:
                 del now[key]
@@ -56,7 +59,11 @@ def hold_library(ours: Iterable[ModuleType]) -> None:
     copies: dict[int, ModuleType] = {}
     for module in ours:
         for name, value in list(module.__dict__.items()):
-            if isinstance(value, ModuleType) and value not in _REAL and sys.modules.get(value.__name__) is value:
+            if (
+                isinstance(value, ModuleType)
+                and value not in _REAL
+                and sys.modules.get(value.__name__) is value
+            ):
                 copy = copies.get(id(value))
                 if copy is None:
                     copy = copies[id(value)] = ModuleType(value.__name__)

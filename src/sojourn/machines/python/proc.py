@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import signal
 
@@ -51,3 +52,20 @@ def blocked_in(pid: int) -> str:
         return f"process {pid} is blocked in the kernel"
     name = _CALLS.get(platform.machine(), {}).get(number, f"number {number}")
     return f"process {pid} is blocked in the system call {name}"
+
+
+def reap_strays(sessions: set[int]) -> None:
+    """Reaps orphans that have ended: what a program left behind is a child of the node then (a subreaper).
+
+    A host leads a session of its own, so its descendants are known by their session; nobody else's child is touched.
+    """
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        children = [int(child) for child in file.read().split()]
+    for child in children:
+        try:
+            with open(f"/proc/{child}/stat") as file:
+                state, _, _, session = file.read().rpartition(")")[2].split()[:4]
+            if state == "Z" and int(session) in sessions and child not in sessions:
+                os.waitpid(child, os.WNOHANG)
+        except (OSError, ValueError):
+            continue

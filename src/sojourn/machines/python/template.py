@@ -53,8 +53,9 @@ def zipimport_path() -> str:
 def complete_site() -> None:
     """`site` stands in the middle of its own body: gives it what the rest will define, as every program sees it."""
     site = sys.modules["site"]
-    code = site.__spec__.loader.get_code("site")  # pyright: ignore
-    for constant in code.co_consts:
+    loader: Any = site.__spec__ and site.__spec__.loader
+    constants: tuple[Any, ...] = loader.get_code("site").co_consts
+    for constant in constants:
         if isinstance(constant, CodeType) and not hasattr(site, constant.co_name):
             setattr(site, constant.co_name, FunctionType(constant, site.__dict__, constant.co_name))
 

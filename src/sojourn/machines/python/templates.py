@@ -64,6 +64,7 @@ class Template:
         self._ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.link = Link(link_socket, self._heard)
         self._pidfd = -1
+        self._warm = False
 
     @property
     def alive(self) -> bool:
@@ -72,7 +73,9 @@ class Template:
     @classmethod
     async def spawn(cls, probed: Probed, key: Key, folder: Path) -> Template:
         """Starts an interpreter that becomes a template. Raises InternalError with what it said."""
-        zip_path = inside_zip.build(folder, probed.interpreter.path, probed.cache_tag)
+        zip_path = await asyncio.to_thread(
+            inside_zip.build, folder, probed.interpreter.path, probed.cache_tag
+        )
         ours, theirs = socket.socketpair()
         # Pipes, as a host will have: the standard streams' objects are made now, by what they find.
         stdin, stdout, stderr = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
@@ -137,6 +140,8 @@ class Template:
         if not template._ready.done():
             raise HostDied("a warm template ended while it was made")
         template.pid = template._ready.result()
+        template._pidfd = os.pidfd_open(template.pid)
+        template._warm = True
         return template
 
     async def baseline(self, order: Order) -> None:
@@ -158,10 +163,27 @@ class Template:
                 raise HostDied("the template ended") from None
 
     def close(self) -> None:
-        """Ends the template (its hosts stay). A warm one ends when its channel does."""
+        """Ends the template (its hosts stay)."""
         self.link.close()
-        if self._pidfd >= 0:
-            os.kill(self.pid, signal.SIGKILL)
+        if self._pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if self._warm:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        else:
+            self._ended()  # killed: waiting for it takes no time
+
+    def reap(self) -> None:
+        """Reaps a warm template, which has become our child when the one it was forked from has ended."""
+        if self._warm:
+            try:
+                os.waitpid(self.pid, 0)
+            except ChildProcessError:  # the other has done it
+                pass
 
     def _heard(self, message: dict[str, Any]) -> None:
         if self._ready.done():
