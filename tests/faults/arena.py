@@ -251,8 +251,13 @@ class Arena:
         whole_out = b"".join(b"line %d of %d\n" % (n, count) for n in range(len(out.splitlines())))
         whole_err = b"".join(b"tenth %d\n" % n for n in range(0, 10 * len(err.splitlines()), 10))
         for got, whole in ((out, whole_out), (err, whole_err)):
-            at = len(os.path.commonprefix([got, whole]))
-            assert whole.startswith(got), f"the log of {name} is not the program's from byte {at}: {got[at : at + 2000]!r}"
+            at = next(
+                (at for at, pair in enumerate(zip(got, whole, strict=False)) if pair[0] != pair[1]),
+                len(whole),
+            )
+            assert whole.startswith(got), (
+                f"the log of {name} is not the program's from byte {at}: {got[at : at + 2000]!r}"
+            )
 
     def _stopped(self) -> list[int]:
         found: list[int] = []

@@ -21,6 +21,7 @@ import logging
 import os
 import secrets
 import select
+import shutil
 import signal
 import sys
 import time
@@ -59,6 +60,9 @@ def up(home: Path, names: list[str], *, options: Options, nats: Server | None = 
         old = config.read(home)
         if old is not None and any(_is_ours(place.pid, home) for place in old.nodes):
             raise UsageError(f"a cluster runs at {home} already", advice="`sojourn down` ends it")
+        if old is not None:
+            _end_nats(old, home)  # its nodes died without `down`
+        shutil.rmtree(home / "nats" / "store", ignore_errors=True)  # another cluster, another registry
         for name in names:
             config.socket_path(home, name)
         launch = servers.start(home / "nats") if nats is None else None
@@ -102,11 +106,7 @@ def down(home: Path) -> dict[str, Any]:
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
         killed = _wait_or_kill(pids, ENDING)
-        nats = cluster.nats.pid
-        if nats is not None and _is_nats(nats, home):
-            os.kill(nats, signal.SIGCONT)  # a stopped one would not hear the other
-            os.kill(nats, signal.SIGTERM)
-            killed += _wait_or_kill([nats], 2.0)
+        killed += _end_nats(cluster, home)
         config.cluster_file(home).unlink()
         return {"home": str(home), "nodes": [place.name for place in cluster.nodes], "killed": killed}
 
@@ -284,6 +284,16 @@ def _is_nats(pid: int, home: Path) -> bool:
         return str(home / "nats" / "nats.conf") in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
+
+
+def _end_nats(cluster: Cluster, home: Path) -> list[int]:
+    """End the embedded server, if it is one and still there; its pid, when it had to be killed."""
+    pid = cluster.nats.pid
+    if pid is None or not _is_nats(pid, home):
+        return []
+    os.kill(pid, signal.SIGCONT)  # a stopped one would not hear the other
+    os.kill(pid, signal.SIGTERM)
+    return _wait_or_kill([pid], 2.0)
 
 
 def _wait_or_kill(pids: list[int], seconds: float) -> list[int]:

@@ -43,6 +43,7 @@ from sojourn.wire import peer
 log = logging.getLogger(__name__)
 
 PROPOSAL = 10.0  # seconds for the first message of a move
+LEAVING = 2.0  # seconds for a process to have left before it comes back
 ENDING = 2.0  # seconds between SIGTERM and SIGKILL when the node ends
 
 _records = msgspec.msgpack.Decoder(Record)
@@ -284,7 +285,7 @@ class Node:
             link.close()
             return
         try:
-            machine = self._check_place(record)
+            machine = await self._place_for(record)
         except SojournError as why:
             with contextlib.suppress(PeerError):
                 await link.send(peer.Refused(epoch=proposal.epoch, error=why.to_wire()))
@@ -292,7 +293,12 @@ class Node:
             return
         await self._receive(link, proposal, record, offer, machine)
 
-    def _check_place(self, record: Record) -> Machine:
+    async def _place_for(self, record: Record) -> Machine:
+        """The machine that can take it. Raises Busy, NotFound, Refused."""
+        if process := self.processes.get(record.id):  # it left us a moment ago, and is coming back already
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING):
+                    await process.gone.wait()
         if record.id in self.processes or record.id in self.expected:
             raise Busy(f"node {self.name} still has {record.name} in its hands")
         if self.ending.is_set():
