@@ -114,7 +114,7 @@ class Held(Protocol):
     pid: int
 
     async def thaw(self, fd: int, size: int) -> None:
-        """Build everything from the image in `fd` (which stays the caller's) and verify it; raises BadImage, Refused."""
+        """Build all of the image in `fd` (which stays the caller's) and verify it. Raises BadImage, Refused."""
         ...
 
     async def go(self) -> tuple[Host, int]:
