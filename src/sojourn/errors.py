@@ -114,6 +114,12 @@ class Unmovable(Refused):
     code = "unmovable"
 
 
+class Outdated(Unmovable):
+    """The program has changed since it was offered (it imported modules); a fresh offer may do."""
+
+    code = "outdated"
+
+
 class BadImage(SojournError):
     """Bytes that are not a whole, valid image: wrong magic, version, size or digest."""
 

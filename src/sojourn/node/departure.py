@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sojourn._util.ids import new_id
-from sojourn.errors import Busy, NotFound, StaleEpoch, Unavailable, UsageError, WrongState
+from sojourn.errors import Busy, NotFound, Outdated, StaleEpoch, Unavailable, UsageError, WrongState
 from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, Result, SourceMove
 from sojourn.model.move import Source
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 BEFORE_COMMIT = frozenset({Source.OFFERING, Source.SHIPPING, Source.FREEZING, Source.SENDING})
 SYNC = 3.0  # seconds for earlier writes of the record to be answered
 TRIES = 5  # at marking a record that changes under us
+OFFERS = 6  # for a program that goes on importing modules while its move is under way
 
 
 async def depart(node: Node, process: Process, target: str, deadline: float | None, emit: Emit) -> Any:
@@ -50,12 +51,24 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
     stages: asyncio.Queue[str | None] = asyncio.Queue()
     process.moving = True
     work = node.spawn(
-        _move(node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait)
+        _moves(node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait)
     )
     work.add_done_callback(lambda _: stages.put_nowait(None))
     while (stage := await stages.get()) is not None:
         await emit({"stage": stage})
     return await work
+
+
+async def _moves(
+    node: Node, process: Process, target: str, address: str, freeze: float, report: Any
+) -> dict[str, Any]:
+    """Moves until an offer still holds at the freeze."""
+    for _ in range(OFFERS - 1):
+        try:
+            return await _move(node, process, target, address, freeze, report)
+        except Outdated:
+            process.moving = True
+    return await _move(node, process, target, address, freeze, report)
 
 
 async def _move(

@@ -33,7 +33,7 @@ from typing import Any
 
 from sojourn._util import descriptors, kernel
 from sojourn._util.channel import Channel
-from sojourn.errors import InternalError, Pinned, SojournError, Unmovable
+from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
 from sojourn.frames import api
 from sojourn.frames.capture import Pin, capture_stack
 from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
@@ -144,6 +144,8 @@ class Commands:
         self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
         modules = api.library_modules()
         covered = self._match is not None and self._match.pristine.issuperset(modules)
+        if covered:
+            api.warm_up(self._match)
         return {
             "descriptors": entries,
             "reasons": reasons + self._company(),
@@ -298,7 +300,7 @@ class Commands:
 
     def _refused(self, freeze: _Freeze) -> bool:
         freeze.tries += 1
-        if freeze.tries < TRIES:
+        if freeze.tries < TRIES and not isinstance(freeze.refused, Outdated):  # waiting brings no module's baseline
             freeze.not_before = time.monotonic_ns() + (1_000_000 << freeze.tries)
             return False
         assert freeze.refused is not None
