@@ -13,7 +13,7 @@ def tick(number, frame):
 signal.signal(signal.SIGALRM, tick)
 signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
 work = 0
-while ticks < 40:
+while ticks < 120:
     work += 1
 left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
 print(ticks, work > 0, 0 < left <= 0.02, round(interval, 3))

@@ -1,7 +1,6 @@
-"""Iterators in the middle: of dicts, sets, ranges, zips, reversed lists, itertools, re."""
+"""Iterators in the middle: of dicts, sets, ranges, zips, reversed lists, itertools."""
 
 import itertools
-import re
 
 table = {number: number * number for number in range(400)}
 parts = {
@@ -15,7 +14,6 @@ parts = {
     "chain": itertools.chain(range(100), "abc" * 200),
     "map": map(lambda a, b: a * b, range(400), itertools.repeat(3)),
     "filter": filter(lambda number: number % 3, range(2000)),
-    "matches": re.finditer(r"\w+", "some words " * 300),
     "slice": itertools.islice(itertools.count(), 5, 2000, 3),
     "product": itertools.product("abc", range(200)),
     "permutations": itertools.permutations(range(7), 3),
@@ -25,9 +23,9 @@ parts = {
 }
 total = []
 for step in range(150):
-    for name, part in parts.items():
+    for part in parts.values():
         item = next(part)
-        total.append(item.group() if name == "matches" else item)
+        total.append(item)
     for _ in range(400_000):
         pass
 print(hash(tuple(map(str, total))), [str(item)[:12] for item in total[-len(parts) :]])
