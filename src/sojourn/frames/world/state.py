@@ -114,8 +114,9 @@ def _restore_handlers(handlers: Any) -> None:
 
 
 def _timers() -> Any:
+    # One that has just rung and whose signal waits to be delivered shows no time left, only its interval.
     found = [(which, *_signal.getitimer(which)) for which in _TIMERS]
-    return [each for each in found if each[1]] or None
+    return [each for each in found if each[1] or each[2]] or None
 
 
 def _restore_timers(timers: Any) -> None:
