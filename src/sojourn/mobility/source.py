@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,8 @@ from sojourn.errors import (
     from_wire,
 )
 from sojourn.machines.base import Frozen, Host, Offer
-from sojourn.mobility.link import Link, boot_id, check_epoch
+from sojourn.mobility.account import Account, Report
+from sojourn.mobility.link import Link, check_epoch
 from sojourn.mobility.move import PACE, Driver
 from sojourn.model.move import On, Source
 from sojourn.model.process import State
@@ -43,8 +43,6 @@ SLOW = 10 << 20  # bytes a second that are surely faster than this
 PATIENCE = 5.0  # seconds without a word from the registry until the user hears of it
 HAND_OVER = 10.0  # seconds for the target to say that it runs
 LOOK = 0.25  # seconds between looks at leases
-
-Report = Callable[[str], None]
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -100,15 +98,11 @@ class SourceMove(Driver):
         self._report = report
         self._freeze = freeze
         self._frozen: Frozen | None = None
-        self._running: peer.Running | None = None
         self._has: dict[int, int] = {}  # of the log, at the target
         self._unmark = False
         self._latest = known  # what the registry holds, as far as this side knows
-        self._bytes = 0
         self._offer: Offer | None = None
-        self._stages: dict[str, float] = {}
-        self._downtime = 0.0
-        self._measured = False  # on one clock, not bounded by the round trip
+        self._account = Account(report)
 
     async def run(self) -> Result:
         """The whole move."""
@@ -131,14 +125,19 @@ class SourceMove(Driver):
             revision=latest.revision,
             unmark=self._unmark,
             error=self._failure(),
-            facts=self._facts(),
+            facts=self._account.facts(
+                frozen=self._frozen,
+                record=self._record,
+                target=self._target,
+                resources=self._offer.resources if self._offer else [],
+            ),
         )
 
     # -- before the freeze -----------------------------------------------------------------------
 
     async def _begin(self) -> None:
         """Survey, call, propose; then listen."""
-        self._stage("offer")
+        self._account.stage("offer")
         try:
             offer = self._offer = await self._host.survey()
             self.link = await self._call()
@@ -185,8 +184,8 @@ class SourceMove(Driver):
             case peer.Failed():
                 self.give(On.FAILED, _refusal(self.name, self._target, message.error))
             case peer.Running():
-                self._running = message
-                self._measure(message)
+                assert self._frozen is not None
+                self._account.ran(self._frozen.stopped_at, message)
                 await self.reach("source.running")
                 self.give(On.RUNNING)
             case peer.Returned():
@@ -206,7 +205,7 @@ class SourceMove(Driver):
             os.close(fd)
 
     async def do_ship(self) -> None:
-        self._stage("ship")
+        self._account.stage("ship")
         await self._ship_log()
         self.give(On.SHIPPED)
 
@@ -230,7 +229,7 @@ class SourceMove(Driver):
     async def do_freeze(self) -> None:
         self.disarm(On.DEADLINE)
         await self.reach("source.before-freeze")
-        self._stage("freeze")
+        self._account.stage("freeze")
         try:
             self._frozen = await self._host.freeze(deadline=self._freeze)
         except HostDied as why:
@@ -239,7 +238,7 @@ class SourceMove(Driver):
         except SojournError as why:
             self.give(On.CANNOT_FREEZE, why)
             return
-        self._stage("send")
+        self._account.stage("send")
         await self.reach("source.frozen")
         self.arm(On.DEADLINE, THAW + self._frozen.size / SLOW)
         self.give(On.FROZEN)
@@ -247,12 +246,11 @@ class SourceMove(Driver):
     async def do_send(self) -> None:
         assert self.link is not None and self._frozen is not None
         sizes = await self._ship_log()
-        before = self.link.sent
         await self.link.send_bytes(
             peer.Image(epoch=self.epoch, size=self._frozen.size, log=sizes), self._frozen.fd
         )
-        self._bytes = self.link.sent - before
-        self._stage("thaw")
+        if self.state is Source.SENDING:  # else the target was ready before we knew that all was sent
+            self._account.stage("thaw")
 
     # -- the registry ----------------------------------------------------------------------------
 
@@ -275,7 +273,7 @@ class SourceMove(Driver):
 
     async def do_commit(self) -> None:
         await self.reach("source.before-commit")
-        self._stage("commit")
+        self._account.stage("commit")
         self.disarm(On.DEADLINE)
         record = self._next(State.MOVING)
         written = await self.write(record, self._marked)
@@ -287,7 +285,7 @@ class SourceMove(Driver):
         await self._keep(self.epoch, self._marked)
 
     async def do_take_back(self) -> None:
-        self._stage("take back")
+        self._account.stage("take back")
         await self._keep(self.epoch + 1, self._committed)
 
     async def _keep(self, epoch: int, revision: int) -> None:
@@ -323,7 +321,7 @@ class SourceMove(Driver):
 
     async def do_watch(self) -> None:
         """Until something about the record or the target's lease decides; only while that is what we wait for."""
-        self._stage("wait for the target")
+        self._account.stage("wait for the target")
         while self.state is Source.WAITING:
             known = self.directory.process(self.name)
             if known is None or known.revision >= self._committed:
@@ -344,7 +342,7 @@ class SourceMove(Driver):
 
     async def do_tell_go(self) -> None:
         await self.reach("source.committed")
-        self._stage("go")
+        self._account.stage("go")
         self.arm(On.DEADLINE, HAND_OVER)
         assert self.link is not None
         await self.link.send(peer.Go(epoch=self.epoch, revision=self._committed))
@@ -371,7 +369,7 @@ class SourceMove(Driver):
         self._report("held")
 
     def do_arm_patience(self) -> None:
-        self._stage("settle")
+        self._account.stage("settle")
         self.arm(On.PATIENCE, PATIENCE)
 
     def do_unmark(self) -> None:
@@ -379,7 +377,7 @@ class SourceMove(Driver):
 
     async def do_unfreeze(self) -> None:
         await self._host.unfreeze()
-        self._stage("resumed")
+        self._account.stage("resumed")
 
     async def do_retire(self) -> None:
         await self._host.kill()
@@ -391,44 +389,12 @@ class SourceMove(Driver):
         await self._host.wait()
         self.give(On.HOST_ENDED, HostDied(f"{self.name} ended during the move"))
 
-    def _measure(self, running: peer.Running) -> None:
-        assert self._frozen is not None
-        self._measured = running.boot == boot_id()
-        last = running.first_at if self._measured else time.monotonic_ns()
-        self._downtime = (last - self._frozen.stopped_at) / 1e6
-        self._stage("running")
-
-    def _stage(self, stage: str) -> None:
-        self._stages[stage] = (time.monotonic() - self.began) * 1e3
-        self._report(stage)
-
     def _failure(self) -> SojournError | None:
         if self.state is Source.MOVED:
             return None
         error = self.error or InternalError(f"the move of {self.name} ended without a reason")
         error.history += self.history
         return error
-
-    def _facts(self) -> dict[str, Any]:
-        marks = list(self._stages.items())
-        ends = [at for _, at in marks[1:]] + [(time.monotonic() - self.began) * 1e3]
-        return {
-            "name": self.name,
-            "id": self._record.id,
-            "from": self._record.node,
-            "to": self._target,
-            "epoch": self.epoch,
-            "strategy": "stop-and-copy",
-            "downtime_ms": round(self._downtime, 3),
-            "downtime_measured": "one clock" if self._measured else "bounded by a round trip",
-            "total_ms": round((time.monotonic() - self.began) * 1e3, 3),
-            "bytes": self._bytes,
-            "image_bytes": self._frozen.size if self._frozen else 0,
-            "frames": self._frozen.frames if self._frozen else 0,
-            "rounds": 1,
-            "stages_ms": {stage: round(end - at, 3) for (stage, at), end in zip(marks, ends, strict=True)},
-            "resources": self._offer.resources if self._offer else [],
-        }
 
 
 def _refusal(name: str, target: str, wire: dict[str, Any]) -> SojournError:
