@@ -98,7 +98,9 @@ class World:
             return
         after, instructions = step(state, on)
         todo = ", ".join(do.name for do in instructions)
-        self.story.append(f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name}: {todo}")
+        self.story.append(
+            f"{self.now:5.1f} #{attempt.number} {state.name} + {on.name} -> {after.name}: {todo}"
+        )
         if isinstance(after, Source):
             attempt.source = after
             attempt.watching = attempt.watching and after is Source.WAITING
