@@ -20,10 +20,10 @@ import time
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from sojourn.errors import BadImage, InternalError, Refused, SojournError, Unmovable, UsageError
+from sojourn.errors import BadImage, Refused, SojournError, Unmovable, UsageError
 
 from . import api
-from .capture import Mode, capture_stack
+from .capture import Mode, Pin, capture_stack
 from .safepoint import SIGNAL, SafePoint
 
 _SEED = "PYTHONHASHSEED"
@@ -102,9 +102,6 @@ class _Freezer:
             return
         if self.safepoint.active:
             self.safepoint.retap(frame)
-        elif self.safepoint.failure is not None:
-            error, self.safepoint.failure = self.safepoint.failure, None
-            raise InternalError(f"the freeze failed: {type(error).__name__}: {error}") from error
         elif not self.attempts:
             self.began = time.perf_counter()
             self.safepoint.request(self.attempt, frame)
@@ -114,6 +111,11 @@ class _Freezer:
         _signal.pthread_sigmask(_signal.SIG_BLOCK, (SIGNAL,))
         try:
             return self._attempt(frame, mode)
+        except Pin:
+            raise
+        except Exception as failure:
+            os.write(2, f"sojourn.frames: the freeze failed: {type(failure).__name__}: {failure}\n".encode())
+            return True
         finally:
             _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (SIGNAL,))
 
@@ -184,12 +186,12 @@ def run(program: str, arguments: list[str], image: str, freeze_after: float | No
     _Freezer(os.path.abspath(image), seed, _bottom.__code__).install()
     if freeze_after is not None:
         _freeze_after(freeze_after)
-    _bottom(lambda: exec(code, main.__dict__))
+    _bottom(exec, code, main.__dict__)
 
 
-def _bottom(program: Any) -> None:
-    """The frame under the program's outermost one."""
-    program()
+def _bottom(program: Any, *arguments: Any) -> None:
+    """The frame under the program's outermost one: nothing of ours may stand between the two."""
+    program(*arguments)
 
 
 def resume(image: str, again: str | None, freeze_after: float | None) -> None:
@@ -220,7 +222,7 @@ def resume(image: str, again: str | None, freeze_after: float | None) -> None:
     _Freezer(os.path.abspath(again or image), seed, _bottom.__code__, match).install()
     if freeze_after is not None:
         _freeze_after(freeze_after)
-    _bottom(thawed.go)
+    _bottom(thawed.release())
 
 
 def show(image: str) -> dict[str, Any]:

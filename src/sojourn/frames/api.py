@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from sojourn.errors import InternalError, Unmovable
+from sojourn.errors import InternalError, Outdated
 
 from . import file, heap, world
 from .file import Image
@@ -35,6 +35,7 @@ __all__ = [
     "open_image",
     "survey",
     "thaw_from",
+    "warm_up",
 ]
 
 _OURS = __name__.partition(".")[0]
@@ -85,6 +86,15 @@ def match(baseline: Baseline | bytes | str) -> Match:
     return matched
 
 
+def warm_up(match: Match) -> None:
+    """Do now, off the downtime, what makes the next freeze quick; best called where a move is announced.
+
+    In a process forked from a warm template the first look at the whole world copies the template's pages.
+    """
+    match.recheck()
+    heap.prepare(match)
+
+
 def survey() -> dict[str, Any]:
     """What this process needs elsewhere, as far as the engine knows: its interpreter and its library modules."""
     origin = file.Origin.here()
@@ -112,7 +122,7 @@ def freeze_to(
         segments: further segments, (name, bytes).
 
     Raises:
-        Unmovable: something cannot travel; nothing was written.
+        Unmovable: something cannot travel; nothing was written. Outdated: modules came after the survey.
     """
     values = state.capture()
     edits: list[Any] = []
@@ -120,7 +130,7 @@ def freeze_to(
     if match is not None:
         late = [name for name in library_modules() if name not in match.pristine]
         if late:
-            raise Unmovable(
+            raise Outdated(
                 f"modules were imported after the program was surveyed: {', '.join(late[:8])}",
                 advice="try again", details={"modules": late},
             )  # fmt: skip

@@ -19,9 +19,7 @@ from __future__ import annotations
 
 import gc
 import struct
-import sys
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import BadImage, Refused, Unmovable
@@ -32,10 +30,10 @@ from . import arrays, classes, cobjects, exceptions, functions, generators, iter
 from .arrays import remember_mapping
 from .blame import unmovable
 from .deep import DeepDumper
-from .dumper import Dumper, Preset, Refuse
+from .dumper import Dumper, Refuse, standard_streams
 from .instances import columns, fill_columns
 from .library import Library
-from .loader import Loader
+from .prepared import Prepared, prepared
 from .registry import constructor, reduces, refuses, register
 
 if TYPE_CHECKING:
@@ -55,29 +53,12 @@ __all__ = [
 
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
-_STREAMS = ("__stdin__", "__stdout__", "__stderr__")
 _families = (arrays, classes, cobjects, exceptions, functions, generators, iterators, modules)
 
 
-def _roles() -> list[Any]:
-    """The standard streams of this process with what lies under them: they go by role."""
-    found: list[Any] = []
-    for name in _STREAMS:
-        stream = getattr(sys, name, None)
-        buffer = getattr(stream, "buffer", None)
-        found += (stream, buffer, getattr(buffer, "raw", None))
-    return [object() if each is None else each for each in found]
-
-
-def _preset(world: Match | None) -> tuple[list[Any], int]:
-    objects = world.objects() if world is not None else []
-    return [*registry.TABLE, *_roles(), *objects], len(objects)
-
-
 def prepare(world: Match) -> None:
-    """Make what a dump over this world needs, ahead of time."""
-    things, _ = _preset(world)
-    world.preset(things)
+    """Make what a dump and a load over this world need, ahead of time (see `prepared`)."""
+    prepared(world).ahead()
 
 
 def dump(
@@ -99,17 +80,15 @@ def dump(
     Raises:
         Unmovable: names the object, the path to it and what to do.
     """
-    things, worldly = _preset(world)
-    preset = world.preset(things) if world is not None else Preset(things, BytesIO())
+    ready = prepared(world)
     library = Library(world.pristine if world is not None else frozenset())
     collecting = gc.isenabled()
     gc.disable()
     try:
-        header = _HEADER.pack(_MAGIC, registry.signature(), preset.size, worldly)
         try:
-            return _dump(Dumper, header, roots, preset, library, stack, buffers)
+            return _dump(ready.dumper, ready, roots, library, stack, buffers)
         except RecursionError:
-            return _dump(DeepDumper, header, roots, preset, library, stack, buffers)
+            return _dump(lambda: DeepDumper(ready.preset), ready, roots, library, stack, buffers)
     except Refuse as refusal:
         raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
     except Pin as pin:
@@ -120,23 +99,22 @@ def dump(
 
 
 def _dump(
-    kind: type[Dumper], header: bytes, roots: Any, preset: Preset, library: Library, stack: Any, buffers: Any
+    make: Callable[[], Dumper], ready: Prepared, roots: Any, library: Library, stack: Any, buffers: Any
 ) -> bytes:
+    streams = {id(each): role for role, each in enumerate(standard_streams()) if each is not None}
     early: list[Any] = []
     while True:
-        sink = BytesIO()
-        sink.write(header)
-        taken: list[Any] = []
-        take = None if buffers is None else taken.append
-        dumper = kind(sink, preset=preset, library=library, stack=stack, buffer_callback=take)
+        dumper = make()
+        dumper.sink.write(_HEADER.pack(_MAGIC, registry.signature(), ready.size, ready.worldly))
+        dumper.begin(library, stack, streams, in_band=buffers is None)
         _write(dumper, roots, early)
         if len(dumper.found_early) <= len(early):
             break
         early = dumper.found_early
     dumper.dump(None)
     if buffers is not None:
-        buffers.extend(taken)
-    return sink.getvalue()
+        buffers.extend(dumper.taken)
+    return dumper.sink.getvalue()
 
 
 def _write(dumper: Dumper, roots: Any, early: list[Any]) -> None:
@@ -156,33 +134,35 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
         BadImage: the bytes are not a heap, or are damaged.
         Refused: the heap refers to what this process does not have.
     """
-    things, worldly = _preset(world)
+    ready = prepared(world)
     if len(data) < _HEADER.size:
         raise BadImage("the heap of the image is cut off")
-    magic, signature, size, their_world = _HEADER.unpack_from(data)
+    magic, signature, size, worldly = _HEADER.unpack_from(data)
     if magic != _MAGIC:
         raise BadImage("the heap of the image does not begin as one")
-    if (signature, size, their_world) != (registry.signature(), len(things), worldly):
+    if (signature, size, worldly) != (registry.signature(), ready.size, ready.worldly):
         raise Refused(
             "the image was written by another version or over another world",
             reasons=[
-                f"there: {signature:08x}, {size}, {their_world}",
-                f"here: {registry.signature():08x}, {len(things)}, {worldly}",
+                f"there: {signature:08x}, {size}, {worldly}",
+                f"here: {registry.signature():08x}, {ready.size}, {ready.worldly}",
             ],
         )
-    body = bytes(data[_HEADER.size :])
-    missing = {len(things) - worldly + index for index in world.missing()} if world is not None else set()
+    body = data[_HEADER.size :]
     collecting = gc.isenabled()
     gc.disable()
     try:
-        loader = Loader(body, buffers, things, missing, len(things) + body.count(b"\x94"))
-        return loader.read()
+        room = ready.size + bytes(body).count(b"\x94") if ready.missing else 0
+        loader = ready.loader(room)
+        roots = loader.read(body, buffers)
+        ready.keep(loader)
+        return roots
     except Refused:
         raise
     except Exception as failure:
         text = str(failure)
         if world is not None and text.startswith("Memo value not found at index "):
-            index = int(text.rsplit(" ", 1)[1]) - (len(things) - worldly)
+            index = int(text.rsplit(" ", 1)[1]) - (ready.size - ready.worldly)
             raise Refused(
                 f"the program refers to {world.describe(index)}, which is not the same here",
                 advice="use the same versions of the packages on both sides",

@@ -39,7 +39,7 @@ _SETTABLE = frozenset(
 
 @reduces(type)
 def _reduce_class(cls: Any, dumper: Dumper) -> Any:
-    if cls in _SINGLE or dumper.library.named(cls):
+    if any(cls is each for each in _SINGLE) or dumper.library.named(cls):
         return NotImplemented
     if not python_made(cls):
         known = KNOWN.get(cls)

@@ -15,7 +15,7 @@ from typing import Any
 
 from .containers import DICT, LIST, TUPLES, fill_dict
 from .contents import fill_list
-from .dumper import Dumper
+from .dumper import Dumper, Preset
 
 
 def _announce_list(dumper: DeepDumper, obj: list[Any]) -> Any:
@@ -73,8 +73,8 @@ def _announce_tuple(dumper: DeepDumper, obj: tuple[Any, ...]) -> Any:
 class DeepDumper(Dumper):
     """The same dump with a stack depth that does not depend on the program's data."""
 
-    def __init__(self, sink: Any, **more: Any) -> None:
-        super().__init__(sink, **more)
+    def __init__(self, preset: Preset) -> None:
+        super().__init__(preset)
         self._ours: dict[int, Any] = {}
 
     def persistent_id(self, obj: Any, special: Any = None) -> Any:

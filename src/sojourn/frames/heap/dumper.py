@@ -26,8 +26,11 @@ notice that it was moved).
 
 from __future__ import annotations
 
+import _io
 import _pickle
+import sys
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import registry
@@ -35,11 +38,10 @@ from .library import Library
 from .words import python_made
 
 if TYPE_CHECKING:
-    from io import BytesIO
-
     from .registry import Reducer
 
 LEVELS = 3
+_STREAM_TYPES = frozenset(each for each in vars(_io).values() if isinstance(each, type))
 
 
 class Refuse(Exception):
@@ -72,19 +74,22 @@ class Dumper(_pickle.Pickler):
 
     special: ClassVar[dict[type, Callable[[Dumper, Any], Any]]] = {}  # filled by `containers`
 
-    def __init__(
-        self,
-        sink: BytesIO,
-        *,
-        preset: Preset,
-        library: Library,
-        stack: Any,
-        buffer_callback: Callable[[Any], Any] | None,
-    ) -> None:
-        super().__init__(sink, 5, buffer_callback=buffer_callback)
+    library: Library
+    stack: Any
+    streams: dict[int, int]
+
+    def __init__(self, preset: Preset) -> None:
+        self.sink = BytesIO()
+        self.taken: list[Any] = []  # large memory, out of band
+        in_band: list[Any] = []
+        taken = self.taken
+
+        def take(buffer: Any) -> bool:
+            return bool(in_band) or bool(taken.append(buffer))
+
+        super().__init__(self.sink, 5, buffer_callback=take)
         self.memo = preset.pickler.memo
-        self.library = library
-        self.stack = stack
+        self._in_band = in_band
         self.found_early: list[
             frozenset[Any]
         ] = []  # frozensets whose elements must be complete before they exist
@@ -94,7 +99,9 @@ class Dumper(_pickle.Pickler):
         self.announced: dict[int, int] = {}  # id of what has been announced -> its number
         self.announcements = 0
         self.keep: list[object] = []  # objects made for this dump whose ids must stay theirs
-        self.reducers: dict[type, Reducer] = dict(registry.BY_TYPE)
+        self.reducers: dict[type, Reducer] = {
+            k: v for k, v in registry.BY_TYPE.items() if k not in _STREAM_TYPES
+        }
         self.ready_types: set[type] = set()  # hashable before their state is there
         self.nested_code: dict[
             int, tuple[Any, int]
@@ -103,6 +110,14 @@ class Dumper(_pickle.Pickler):
         self.instances: list[Any] = []
         self.work: list[list[Any]] = [[] for _ in range(LEVELS)]
         self.unfilled: list[tuple[Any, Any, Any]] = []
+
+    def begin(self, library: Library, stack: Any, streams: dict[int, int], *, in_band: bool) -> None:
+        """What belongs to this one dump. `streams`: id of what goes by role -> which it is."""
+        self.library = library
+        self.stack = stack
+        self.streams = streams
+        if in_band:
+            self._in_band.append(True)
 
     # What the C pickler asks
 
@@ -116,11 +131,14 @@ class Dumper(_pickle.Pickler):
         cls = type(obj)
         reduce = self.reducers.get(cls)
         if reduce is None:
-            reduce = self.reducers[cls] = self._choose(cls)
+            reduce = self._choose(cls)
+            if registry.name_of(cls).startswith("_io."):
+                reduce = _role_or(reduce)
+            self.reducers[cls] = reduce
         return reduce(obj, self)
 
     def _choose(self, cls: type) -> Reducer:
-        named = registry.BY_NAME.get(registry.name_of(cls))
+        named = registry.BY_TYPE.get(cls) or registry.BY_NAME.get(registry.name_of(cls))
         if named is not None:
             return named
         if registry.name_of(cls) in registry.ADVICE:
@@ -189,6 +207,31 @@ class Dumper(_pickle.Pickler):
     def _write(self, level: int) -> None:
         batch, self.work[level] = self.work[level], []
         self.dump((None, self.ours([part for item in batch for part in item])))
+
+
+def _role_or(reduce: Reducer) -> Reducer:
+    """Standard streams go by role, others as they do."""
+
+    def role_or_reduce(obj: Any, dumper: Dumper) -> Any:
+        role = dumper.streams.get(id(obj))
+        return reduce(obj, dumper) if role is None else (standard_stream, (role,))
+
+    return role_or_reduce
+
+
+def standard_streams() -> list[Any]:
+    """The standard streams of this process, each followed by what lies under it."""
+    found: list[Any] = []
+    for name in ("__stdin__", "__stdout__", "__stderr__"):
+        stream = getattr(sys, name, None)
+        buffer = getattr(stream, "buffer", None)
+        found += (stream, buffer, getattr(buffer, "raw", None))
+    return found
+
+
+@registry.constructor
+def standard_stream(role: int) -> Any:
+    return standard_streams()[role]
 
 
 def _refused(obj: Any, dumper: Dumper) -> Any:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import _pickle
 from collections.abc import Iterable
 from io import BytesIO
-from itertools import chain
 from typing import Any
 
 from sojourn.errors import BadImage, InternalError, Refused
@@ -29,29 +28,32 @@ from .modules import module_named
 
 _TAKE = b"\x97\x940"  # NEXT_BUFFER MEMOIZE POP
 _PUT = b"\x97r%s0"  # NEXT_BUFFER LONG_BINPUT POP
+_MEMOIZE = b"\x94"  # also in the midst of other bytes: a count of these is no less than that of memo entries
 _ROUNDS = 8
 _HASHED = (fill_dict, fill_set, fill_items, fill_through)
 
 
 class Loader(_pickle.Unpickler):
-    """One load. `missing` are places of the preset that have nothing here; a reference to one raises."""
+    """One load. `missing` are places of the preset that have nothing here; a reference to one raises.
 
-    def __init__(
-        self, data: bytes, buffers: Iterable[Any], preset: list[Any], missing: set[int], head_room: int
-    ) -> None:
-        present = [thing for index, thing in enumerate(preset) if index not in missing]
-        junk = [None] * len(missing)
+    The memo is filled when the loader is made, which may be long before there is anything to `read`.
+    """
+
+    def __init__(self, preset: list[Any], missing: set[int] | None = None, head_room: int = 0) -> None:
+        self._buffers = preset[:]
         if missing:
             places = [index for index in range(len(preset)) if index not in missing]
+            self._buffers = [preset[index] for index in places] + [None] * len(missing)
             # MEMOIZE counts entries, so as many as are missing are put where the image's own memo never gets.
             places += range(head_room, head_room + len(missing))
             head = b"".join(_PUT % place.to_bytes(4, "little") for place in places)
         else:
             head = _TAKE * len(preset)
-        super().__init__(
-            BytesIO(b"\x80\x05" + head + b"N." + data),
-            buffers=chain(present, junk, buffers),  # type: ignore[arg-type]
-        )
+        self._source = BytesIO(b"\x80\x05" + head + b"N.")
+        # An iterator over a list goes on when the list grows: large memory comes through it too.
+        super().__init__(self._source, buffers=iter(self._buffers))  # type: ignore[arg-type]
+        self.load()
+        self._read = 0
         self.announced: dict[int, Any] = {}
         self.hashed: list[tuple[Any, Any, Any, list[int]]] = []
 
@@ -86,9 +88,11 @@ class Loader(_pickle.Unpickler):
             made = self.announced[place] = tuple(contents)
         return made
 
-    def read(self) -> Any:
+    def read(self, data: bytes | memoryview, buffers: Iterable[Any]) -> Any:
         """The roots, complete."""
-        self.load()
+        self._buffers.extend(buffers)
+        self._read = bytes(data).count(_MEMOIZE)
+        self._feed(data)
         roots: Any = None
         while (batch := self.load()) is not None:
             if type(batch) is list:
@@ -103,6 +107,28 @@ class Loader(_pickle.Unpickler):
                 fill(state)
         self._settle()
         return roots
+
+    def forget(self, size: int, most: int) -> bool:
+        """Let go of everything but the preset (of `size` entries), so that this loader can be kept.
+
+        Dropping it would count down a reference to each object of the world, and copy its page after a fork. False if
+        the memo may have more than `most` entries, and dropping is cheaper.
+        """
+        if self._read > most:
+            return False
+        puts = b"".join([b"r%s" % index.to_bytes(4, "little") for index in range(size, size + self._read)])
+        self._feed(b"\x80\x05N" + puts + b".")
+        self.load()
+        del self._buffers[size:]
+        self.announced.clear()
+        self.hashed.clear()
+        return True
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        self._source.seek(0)
+        self._source.truncate()
+        self._source.write(data)
+        self._source.seek(0)
 
     def _carry_out(self, batch: list[Any]) -> None:
         parts = iter(batch)

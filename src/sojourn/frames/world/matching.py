@@ -27,12 +27,10 @@ import gc
 import sys
 from collections import deque
 from gc import get_referents
-from io import BytesIO
 from operator import is_
 from types import FunctionType
 from typing import Any
 
-from sojourn.frames.heap.dumper import Preset
 from sojourn.frames.heap.registry import name_of
 
 from .baseline import Baseline, Entry
@@ -61,8 +59,7 @@ class Match:
         self._always: set[int] = set()
         self._abstract: list[int] = []  # classes with a registry, which lies in C
         self._registrations = _abc.get_cache_token()
-        self._preset: tuple[int, Preset] | None = None
-        self._fillers: dict[int, Any] = {}
+        self.prepared: Any = None  # the heap's (`heap.prepared`)
         for index, name in enumerate(baseline.modules):
             self._bind(index, sys.modules.get(name, ABSENT))
         self._walk()
@@ -213,30 +210,13 @@ class Match:
 
     def objects(self) -> list[Any]:
         """By index: the live object, or something unique where there is none."""
-        if self._preset is None or self._preset[0] != len(self.index):
-            self._fillers = {
-                index: self._fillers.get(index) or object()
-                for index, each in enumerate(self.live)
-                if each is _UNBOUND
-            }
-        fillers = self._fillers
-        return (
-            [fillers[i] if each is _UNBOUND else each for i, each in enumerate(self.live)]
-            if fillers
-            else self.live
-        )
+        return [object() if each is _UNBOUND else each for each in self.live]
 
     def missing(self) -> set[int]:
         return {index for index, each in enumerate(self.live) if each is _UNBOUND}
 
     def describe(self, index: int) -> str:
         return self.baseline.describe(index)
-
-    def preset(self, things: list[Any]) -> Preset:
-        """A pickler whose memo knows `things`; kept from call to call, since making it takes longer than a dump."""
-        if self._preset is None or self._preset[0] != len(self.index) or self._preset[1].size != len(things):
-            self._preset = (len(self.index), Preset(things, BytesIO()))
-        return self._preset[1]
 
 
 def _equal(token: Any, value: Any) -> bool:

@@ -109,7 +109,7 @@ def _handlers() -> Any:
 
 def _restore_handlers(handlers: Any) -> None:
     for number, handler in handlers.items():
-        if _signal.getsignal(number) != handler:
+        if _signal.getsignal(number) is not handler:
             _signal.signal(number, handler)
 
 

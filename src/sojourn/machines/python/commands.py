@@ -144,7 +144,7 @@ class Commands:
         self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
         modules = api.library_modules()
         covered = self._match is not None and self._match.pristine.issuperset(modules)
-        if covered:
+        if self._match is not None and covered:
             api.warm_up(self._match)
         return {
             "descriptors": entries,
@@ -300,7 +300,9 @@ class Commands:
 
     def _refused(self, freeze: _Freeze) -> bool:
         freeze.tries += 1
-        if freeze.tries < TRIES and not isinstance(freeze.refused, Outdated):  # waiting brings no module's baseline
+        if freeze.tries < TRIES and not isinstance(
+            freeze.refused, Outdated
+        ):  # waiting brings no module's baseline
             freeze.not_before = time.monotonic_ns() + (1_000_000 << freeze.tries)
             return False
         assert freeze.refused is not None
