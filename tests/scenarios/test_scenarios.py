@@ -21,7 +21,7 @@ from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, moved, ro
 
 PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
-NEEDS = {"numpy_arrays": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
+NEEDS = {"numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
 SECOND = (
     Path(__file__).parents[2] / (".venv313" if sys.version_info[:2] == (3, 11) else ".venv311") / "bin/python"

@@ -73,7 +73,8 @@ def _attributes(array: Any, dumper: Dumper) -> Any:
 
 
 def _is_mapped(base: Any) -> bool:
-    return isinstance(base, memoryview) and id(base.obj) in _mapped
+    owner = base.obj if isinstance(base, memoryview) else base  # numpy takes a view's owner for the base
+    return id(owner) in _mapped
 
 
 def _lowest(array: Any) -> int:
