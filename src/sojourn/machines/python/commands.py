@@ -40,7 +40,6 @@ from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
-from sojourn.machines.python.launch import TRAMPOLINE
 from sojourn.resources import files, standard
 
 SIGNAL = _signal.SIGURG
@@ -197,16 +196,12 @@ class Commands:
     # ---- freezing ----------------------------------------------------------------------------------------------------
 
     def _base(self, frame: FrameType) -> FrameType | None:
-        """The innermost frame that is not the program's: our trampoline, or the library's `-m`; None if all are."""
+        """The innermost frame that is not the program's: the library's own for -m; None if all are the program's."""
         above: FrameType | None = None
         below = frame
         while below.f_back is not None:
             above, below = below, below.f_back
-        if below.f_code.co_filename == TRAMPOLINE.co_filename:
-            return below
-        if above is not None and _runs_module(above, below):
-            return above
-        return None
+        return above if above is not None and _runs_module(above, below) else None
 
     def _begin(self, freeze: _Freeze, frame: FrameType) -> None:
         self._give_up()

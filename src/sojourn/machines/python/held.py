@@ -76,7 +76,7 @@ class Held:
         # `site` goes on from here, and must not import this for a program that has run long since.
         unasked = sys.modules.setdefault("usercustomize", None) is None  # pyright: ignore
 
-        def take() -> tuple[Callable[[], object], Callable[[BaseException], None]]:
+        def take() -> Callable[[], object]:
             # What the interpreter has set for the file in memory that it believes to run.
             if unasked:
                 del sys.modules["usercustomize"]
@@ -91,25 +91,7 @@ class Held:
             self._commands.listen()
             self._channel.send({"event": "running", "at": time.monotonic_ns()})
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._carried["mask"])
-            return run, _failed
+            return run
 
         self._commands.adopt(self._match, self._digest)
         self._launch.resume(take)
-
-
-def _failed(error: BaseException) -> None:
-    """The program ends by an exception: its traceback is shown without the frame under it.
-
-    The interpreter reports an exception through `sys.excepthook`; ours is there for that one call.
-    """
-    hook = getattr(sys, "excepthook", None)
-    if hook is None or isinstance(error, SystemExit):
-        return
-
-    def shown(kind: Any, value: Any, trace: Any) -> Any:
-        sys.excepthook = hook
-        trace = trace and trace.tb_next
-        value.__traceback__ = sys.last_traceback = trace
-        return hook(kind, value, trace)
-
-    sys.excepthook = shown

@@ -24,13 +24,16 @@ from __future__ import annotations
 import _frozen_importlib_external as _bootstrap
 import builtins
 import ctypes
+import dis
 import os
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from sojourn._util import descriptors
 from sojourn.errors import InternalError
+from sojourn.frames.analyze import VERSION, cache_units
 from sojourn.machines.python.messages import PLACEHOLDER
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
@@ -59,18 +62,26 @@ def _put(address: int, value: int) -> None:
     ctypes.c_void_p.from_address(address).value = value
 
 
-def _trampoline() -> None:
-    run, failed = __sojourn_resume__()  # noqa: F821  # pyright: ignore
-    try:
-        run()
-    except BaseException as error:
-        failed(error)
-        raise
-
-
 _compiled: Any = getattr(_bootstrap, "_code_to_hash_pyc")  # noqa: B009  (untyped: it is the import system's own)
 _NAME = "__sojourn_resume__"
-TRAMPOLINE = _trampoline.__code__.replace(co_name="<module>", co_qualname="<module>", co_filename="<sojourn>")
+
+
+def _trampoline() -> CodeType:
+    """`__sojourn_resume__()()`, in a frame that is never seen.
+
+    A frame that has not come to its first RESUME counts as not yet begun: tracebacks, `f_back` and `sys._getframe`
+    pass it by. This one makes both calls before it.
+    """
+    if VERSION < (3, 12):
+        steps = ["PUSH_NULL", "PUSH_NULL", "LOAD_NAME", "PRECALL", "CALL", "PRECALL", "CALL", "POP_TOP"]
+    else:
+        steps = ["LOAD_NAME", "PUSH_NULL", "CALL", "PUSH_NULL", "CALL", "POP_TOP"]
+    code = b"".join(
+        bytes((dis.opmap[name], 0)) + bytes(2 * cache_units(name))
+        for name in [*steps, "RESUME", "LOAD_CONST", "RETURN_VALUE"]
+    )
+    empty = compile("", "<sojourn>", "exec", dont_inherit=True)
+    return empty.replace(co_code=code, co_consts=(None,), co_names=(_NAME,), co_stacksize=4)
 
 
 class Launch:
@@ -109,21 +120,19 @@ class Launch:
         _put(self._file, _copied(path))
         _put(self._argument, _copied(argument))
 
-    def resume(
-        self, take: Callable[[], tuple[Callable[[], object], Callable[[BaseException], None]]]
-    ) -> None:
-        """Has `take()` called, and what it gives, on a stack with nothing else of ours than one frame.
+    def resume(self, take: Callable[[], Callable[[], object]]) -> None:
+        """Has `take()` called, and what it gives, on a stack on which nothing of ours can be seen.
 
         The interpreter is given a compiled program, a few instructions long, in a file in memory. Compiled code can
         hold no reference to us, so the first thing it does is to fetch `take` from where it stands for that moment,
         in the builtins.
         """
         fd = descriptors.raised(descriptors.memfd("sojourn-resume"))
-        os.write(fd, bytes(_compiled(TRAMPOLINE, bytes(8), False)))
+        os.write(fd, bytes(_compiled(_trampoline(), bytes(8), False)))
         os.lseek(fd, 0, os.SEEK_SET)
         path = f"/proc/self/fd/{fd}"
 
-        def taken() -> tuple[Callable[[], object], Callable[[BaseException], None]]:
+        def taken() -> Callable[[], object]:
             delattr(builtins, _NAME)
             sys.path_importer_cache.pop(path, None)
             os.close(fd)

@@ -15,6 +15,7 @@ every host.
 
 from __future__ import annotations
 
+import _abc  # pyright: ignore[reportMissingImports]
 import builtins
 import copyreg
 import ctypes
@@ -48,6 +49,19 @@ def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
     for kind in [kind for kind, function in registered.items() if function.__module__ != copyreg.__name__]:
         del registered[kind]
     hold_library(ours)
+
+
+def forget_registrations(registered: Mapping[Any, list[type | None]]) -> None:
+    """Takes our copies' classes out of the abstract classes that the program shares with us.
+
+    Else there would be two `collections.deque` registered there, ours and the program's.
+    """
+    for abstract, classes in registered.items():
+        _abc._reset_registry(abstract)
+        _abc._reset_caches(abstract)
+        for each in classes:
+            if each is not None:
+                _abc._abc_register(abstract, each)
 
 
 def hold_library(ours: Iterable[ModuleType]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import zipimport
+from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -29,13 +30,16 @@ from sojourn.machines.python.messages import CONTROL_FD, Order
 from sojourn.resources import files
 
 
-def main(modules: dict[str, dict[str, Any]], importers: set[str]) -> bool:
+def main(
+    modules: dict[str, dict[str, Any]], importers: set[str], registered: Mapping[Any, list[type | None]]
+) -> bool:
     """Serves orders. Returns in a host: True in one that starts its program, False in one that resumes it."""
     os.closerange(3, CONTROL_FD)  # what the node inherited from whoever started it is not the program's
     zip_path = zipimport_path()
     sys.path.remove(zip_path)
     zipimport._zip_directory_cache.pop(zip_path, None)  # pyright: ignore
     privacy.hide(modules, importers - {zip_path})
+    privacy.forget_registrations(registered)
     complete_site()
     template = Template(Channel(CONTROL_FD), Launch())
     privacy.freeze()
