@@ -68,7 +68,9 @@ _whole(tuple, lambda obj: tuple.__getitem__(obj, _ALL))
 
 @content_of(frozenset)
 def _frozenset(obj: Any, cls: type, dumper: Dumper) -> Any:
-    return new_from, (frozenset, cls, list(frozenset.__iter__(obj)))
+    plain = frozenset.copy(obj)
+    dumper.keep.append(plain)
+    return new_from, (frozenset, cls, plain)
 
 
 @content_of(list)

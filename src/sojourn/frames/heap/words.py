@@ -95,6 +95,12 @@ def set_places(obj: object, size: int) -> list[int]:
     ]
 
 
+def set_hashes(obj: object, size: int) -> list[int]:
+    """The hashes of a set's elements, in order of iteration."""
+    table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("n")  # type: ignore[call-overload]
+    return [hashed for key, hashed in zip(table[::2], table[1::2], strict=True) if key and hashed != -1]
+
+
 def _verify() -> None:
     data = bytearray(16)
     numbers = {3, 6, 9}
@@ -106,6 +112,7 @@ def _verify() -> None:
         and not python_made(list)
         and view_address(part) - view_address(whole) == 5
         and set_places(numbers, 8) == [1, 3]
+        and set_hashes(numbers, 8) == [9, 3]
     )
     if not right:
         raise InternalError("this interpreter's types or views are not laid out as expected")
