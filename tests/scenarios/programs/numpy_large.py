@@ -1,4 +1,4 @@
-"""Large arrays, which travel beside the rest and are mapped: moved again, written to, resized by others, viewed."""
+"""Large arrays, which travel beside the rest and are mapped: written to, viewed, moved again."""
 
 import numpy as np
 
