@@ -71,7 +71,6 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     while at is not None and at is not base:
         reading = Reading(at)
         reading.check_namespace()
-        reading.check_memory()
         reading.read_locals()
         if readings:
             _read_outer(reading, readings[-1], live)
@@ -305,7 +304,6 @@ def capture_generator(generator: AnyGenerator) -> FrameRecord | None:
     if frame is None:
         return None
     reading = Reading(frame)
-    reading.check_memory()
     record, plan = reading.record, reading.plan
     record.name, record.qualname = generator.__name__, generator.__qualname__
     if frame.f_lasti >= 0 and plan is not None and reading.in_prologue:

@@ -15,9 +15,6 @@ from .sites import Pin
 
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 _OPTIMIZED = 1
-# Frames of these modules key what they remember by `id()`, which another process cannot keep: wait until they are gone.
-_KEYED_BY_ADDRESS = frozenset({"copy", "pprint", "json.encoder", "pickle", "reprlib"})
-_KEYED_FUNCTIONS = frozenset({"deepcopy", "_deepcopy_list", "_deepcopy_tuple", "_deepcopy_dict", "_reconstruct"})
 
 
 class Reading:
@@ -59,14 +56,6 @@ class Reading:
             return
         what = "exec() with a namespace of its own" if code.co_name == "<module>" else "the body of a class"
         raise Pin(self.frame.f_back or self.frame, f"held by {what}, {code.co_qualname}")
-
-    def check_memory(self) -> None:
-        module = self.frame.f_globals.get("__name__")
-        if module in _KEYED_BY_ADDRESS and (module != "copy" or self.record.code.co_name in _KEYED_FUNCTIONS):
-            outside = self.frame
-            while outside.f_back is not None and outside.f_globals is self.frame.f_globals:
-                outside = outside.f_back
-            raise Pin(outside, f"{module} remembers addresses of objects until it returns from", self.view.function)
 
     def read_locals(self) -> None:
         for index in range(self.code_facts.locals_count):

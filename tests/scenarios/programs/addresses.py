@@ -23,4 +23,5 @@ for turn in range(900):
     found = sum(table[id(node)] == node.depth and id(node) in visited for node in nodes(tree))
     held = all(pairs[id(node), node.depth] == [id(node)] for node in tree.children)
     twice = copy.deepcopy([tree, tree, None])
-    print(turn, found, held, twice[0] is twice[1], sum(1 for _ in nodes(twice[0])), id(None) == id(twice[2]), flush=True)
+    same = twice[0] is twice[1], id(None) == id(twice[2])
+    print(turn, found, held, same, sum(1 for _ in nodes(twice[0])), flush=True)

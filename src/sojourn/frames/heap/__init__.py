@@ -6,7 +6,8 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
 `instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `cobjects` and `arrays` are
-the families of reducers; `blame` finds the path to what cannot travel; `words` reads the little memory that is needed.
+the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `words` reads
+the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import gc
 import struct
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import BadImage, Refused, Unmovable
@@ -27,6 +29,7 @@ from sojourn.frames.boundary import Pin
 from sojourn.frames.record import Stack
 
 from . import arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, registry
+from .addresses import AddressDumper, DeepAddressDumper, found_in
 from .arrays import remember_mapping
 from .blame import unmovable
 from .deep import DeepDumper
@@ -35,6 +38,7 @@ from .instances import columns, fill_columns
 from .library import Library
 from .prepared import Prepared, prepared
 from .registry import constructor, reduces, refuses, register
+from .stubs import sweep
 
 if TYPE_CHECKING:
     from sojourn.frames.world import Match
@@ -86,9 +90,10 @@ def dump(
     gc.disable()
     try:
         try:
-            return _dump(ready.dumper, ready, roots, library, stack, buffers)
+            return _dump(ready.dumper, AddressDumper, ready, roots, library, stack, buffers)
         except RecursionError:
-            return _dump(lambda: DeepDumper(ready.preset), ready, roots, library, stack, buffers)
+            make = partial(DeepDumper, ready.preset)
+            return _dump(make, DeepAddressDumper, ready, roots, library, stack, buffers)
     except Refuse as refusal:
         raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
     except Pin as pin:
@@ -99,32 +104,33 @@ def dump(
 
 
 def _dump(
-    make: Callable[[], Dumper], ready: Prepared, roots: Any, library: Library, stack: Any, buffers: Any
+    make: Callable[[], Dumper],
+    again: type[AddressDumper] | type[DeepAddressDumper],
+    ready: Prepared,
+    roots: Any,
+    library: Library,
+    stack: Any,
+    buffers: Any,
 ) -> bytes:
+    """One dump, and a second one with `again` if there are addresses among the numbers of the first."""
     streams = {id(each): role for role, each in enumerate(standard_streams()) if each is not None}
-    early: list[Any] = []
+    addresses: dict[int, Any] = {}
     while True:
         dumper = make()
         dumper.sink.write(_HEADER.pack(_MAGIC, registry.signature(), ready.size, ready.worldly))
         dumper.begin(library, stack, streams, in_band=buffers is None)
-        _write(dumper, roots, early)
-        if len(dumper.found_early) <= len(early):
+        dumper.dump((roots,))
+        dumper.drain(fill_columns, columns)
+        data = dumper.sink.getvalue()
+        met = found_in(data, dumper)
+        if met.keys() <= addresses.keys():
             break
-        early = dumper.found_early
+        addresses |= met
+        make = partial(again, ready.preset, addresses)
     dumper.dump(None)
     if buffers is not None:
         buffers.extend(dumper.taken)
     return dumper.sink.getvalue()
-
-
-def _write(dumper: Dumper, roots: Any, early: list[Any]) -> None:
-    for each in reversed(early):
-        dumper.dump(dumper.ours(list(each)))
-        dumper.drain(fill_columns, columns)
-        dumper.completed.add(id(each))
-        dumper.dump([each])
-    dumper.dump((roots,))
-    dumper.drain(fill_columns, columns)
 
 
 def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | None = None) -> Any:
@@ -171,6 +177,7 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}"
         ) from failure
     finally:
+        sweep()
         modules.forget_made()
         if collecting:
             gc.enable()

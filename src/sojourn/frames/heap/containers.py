@@ -28,9 +28,10 @@ from sojourn.errors import Refused
 from .dumper import Dumper
 from .orders import SMALLEST, arrange, arranged, arrangement, is_natural, table_size
 from .registry import constructor
-from .words import python_made
+from .stubs import hashed_as
+from .words import python_made, set_hashes
 
-DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES = range(6)  # what a persistent id announces
+DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES, ADDRESS = range(7)  # what a persistent id announces
 
 ATOMIC: frozenset[type] = frozenset(
     (str, int, float, bool, bytes, complex, type(None), type(...), type(NotImplemented), range)
@@ -124,12 +125,23 @@ def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
     if place is not None:
         return place
     elements = list(obj)
-    if id(obj) not in dumper.completed and not keys_ready(dumper, elements):
-        dumper.found_early.append(obj)
-        return None
+    if not keys_ready(dumper, elements):
+        unready: list[Any] = []
+        _note_hashes(dumper, elements, set_hashes(obj, table_size(obj)), unready)
+        return (FROZEN, dumper.announce(obj), elements, *arrangement(obj), unready)
     if len(elements) < 2 or is_natural(obj, frozenset, elements):
         return None
     return (FROZEN, dumper.announce(obj), elements, *arrangement(obj))
+
+
+def _note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unready: list[Any]) -> None:
+    """Collect [object, hash, …] of what cannot be hashed yet; a tuple is hashed by its parts."""
+    for key, hashed in zip(keys, hashes, strict=True):
+        if isinstance(key, tuple) and type(key).__hash__ is tuple.__hash__:
+            parts = [part for part in tuple.__iter__(key) if not keys_ready(dumper, [part])]
+            _note_hashes(dumper, parts, map(hash, parts), unready)
+        elif python_made(type(key)) and not isinstance(key, frozenset) and not keys_ready(dumper, [key]):
+            unready += (key, hashed)
 
 
 Dumper.special[dict] = _announce_dict
@@ -154,8 +166,11 @@ def fill_set(obj: set[Any], state: list[Any]) -> None:
 
 
 @constructor
-def make_frozenset(elements: list[Any], size: int, places: list[int] | None) -> frozenset[Any]:
-    made, right = arranged(elements, size, places)
+def make_frozenset(
+    elements: list[Any], size: int, places: list[int] | None, unready: list[Any] | None = None
+) -> frozenset[Any]:
+    with hashed_as(unready or []):
+        made, right = arranged(elements, size, places)
     if not right:
         _accept_or_refuse(elements)
     return made

@@ -21,7 +21,18 @@ from typing import Any
 
 from sojourn.errors import BadImage, InternalError, Refused
 
-from .containers import DICT, FROZEN, LIST, MODULE_DICT, SET, TUPLES, fill_dict, fill_set, make_frozenset
+from .containers import (
+    ADDRESS,
+    DICT,
+    FROZEN,
+    LIST,
+    MODULE_DICT,
+    SET,
+    TUPLES,
+    fill_dict,
+    fill_set,
+    make_frozenset,
+)
 from .contents import fill_items, fill_through
 from .library import module_dict as _module_dict
 from .modules import module_named
@@ -61,6 +72,8 @@ class Loader(_pickle.Unpickler):
         if type(pid) is int:
             return self.announced[pid]
         kind, place, *rest = pid
+        if kind == ADDRESS:
+            return id(place)
         made: Any
         if kind == DICT:
             made = dict.fromkeys(range(rest[0]))
