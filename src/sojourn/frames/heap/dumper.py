@@ -16,8 +16,7 @@ too deep), it hashes keys before their state is there, and it asks the program's
 Guarantees. No program code runs while an image is written, except `__reduce_ex__` of extension types that we do not
 know. The program's objects are not changed. Order of worklists is order of discovery, so equal heaps give equal bytes.
 
-A frozenset is the one container that cannot be a shell. One whose elements need completed objects is found during a
-first pass; a second pass then writes its elements, completed, ahead of everything else.
+A frozenset is the one container that cannot be a shell: see `stubs` for those whose elements need completed objects.
 
 Rejected: cloudpickle (its import alone takes longer than a whole move; copies cells); `persistent_id` for everything
 known (a Python call per object); the program's own `__getstate__` (drops caches on purpose, and a program must not
@@ -90,10 +89,6 @@ class Dumper(_pickle.Pickler):
         super().__init__(self.sink, 5, buffer_callback=take)
         self.memo = preset.pickler.memo
         self._in_band = in_band
-        self.found_early: list[
-            frozenset[Any]
-        ] = []  # frozensets whose elements must be complete before they exist
-        self.completed: set[int] = set()  # ids of those whose elements are
         self.modules_met: set[str] = set()
         self.records: dict[int, Any] = {}  # id of a generator -> its frame at rest
         self.announced: dict[int, int] = {}  # id of what has been announced -> its number

@@ -70,6 +70,13 @@ class Hashed:
         return self.n == other.n
 
 
+class Identified:
+    pass
+
+
+KNOWN = frozenset([Hashed(31), (Hashed(32), 3), Identified, frozenset([Hashed(33)])])
+
+
 class Many(list):
     pass
 
@@ -240,3 +247,5 @@ def check(m):
         and Derived.__mro__[1] is Base
         and Derived in Base.__subclasses__()
     )
+    assert Hashed(31) in KNOWN and (Hashed(32), 3) in KNOWN and frozenset([Hashed(33)]) in KNOWN and len(KNOWN) == 4
+    assert Hashed.__subclasses__() == []
