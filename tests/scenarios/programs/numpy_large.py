@@ -21,5 +21,6 @@ print(
     halves[0].base is large,
     np.shares_memory(halves[1], large),
     grid.flags.f_contiguous,
-    window.base.obj is raw,
 )
+raw[-2:] = b"\x05\x01"
+print(window[-1], window[:8].tobytes() == bytes(raw[:16]))
