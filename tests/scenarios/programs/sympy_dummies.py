@@ -6,7 +6,7 @@ from sympy import Dummy, Symbol, expand, factor
 x, y = Symbol("x"), Symbol("y", positive=True)
 seen = []
 total = sympy.Integer(0)
-for step in range(2000):
+for step in range(6000):
     dummy = Dummy("d")
     seen.append(dummy.dummy_index)
     total = expand((total + (x + step) * (y - step)) ** 1 + dummy - dummy)
