@@ -28,6 +28,7 @@ OUT = 1
 ERR = 2
 STREAM_NAMES = {OUT: "out", ERR: "err"}
 MAX_RECORD = 16 * 1024 * 1024
+KEPT_OPEN = 4  # descriptors of one log: a process that has moved a thousand times has a thousand segments
 _HEADER = struct.Struct(">BI")
 
 
@@ -68,7 +69,7 @@ class Log:
         self.epoch = 0
         self.ended = False
         self._sizes: dict[int, int] = {}  # epoch -> bytes of whole records
-        self._files: dict[int, int] = {}
+        self._files: dict[int, int] = {}  # epoch -> descriptor, of those open now; see `_file`
         self._growth = asyncio.Event()
         for path in folder.glob("*.log"):
             if path.stem.isdigit():
@@ -90,7 +91,7 @@ class Log:
         """Adds bytes of a stream. Raises OSError (disk full, ...) with the log unchanged."""
         if not data:
             return
-        file, size = self._files[self.epoch], self._sizes[self.epoch]
+        file, size = self._file(self.epoch), self._sizes[self.epoch]
         frame = memoryview(_HEADER.pack(stream, len(data)) + data)
         self._write(file, frame, size)
         self._sizes[self.epoch] = size + len(frame)
@@ -99,7 +100,7 @@ class Log:
     def adopt(self, epoch: int, offset: int, data: bytes) -> None:
         """Takes a piece of a segment from a peer. The piece must begin within or right after what is here."""
         self._open(epoch)
-        size, file = self._sizes[epoch], self._files[epoch]
+        size, file = self._sizes[epoch], self._file(epoch)
         known = data[: max(0, size - offset)]
         if offset > size or known != os.pread(file, len(known), offset):
             raise ProtocolError(
@@ -142,7 +143,7 @@ class Log:
 
     def piece(self, epoch: int, offset: int, limit: int = 1024 * 1024) -> bytes:
         """Raw bytes of a segment, to be shipped to a peer's `adopt`."""
-        return os.pread(self._files[epoch], max(0, min(limit, self._sizes[epoch] - offset)), offset)
+        return os.pread(self._file(epoch), max(0, min(limit, self._sizes[epoch] - offset)), offset)
 
     def read(self, position: Position = START, *, limit: int = 1024 * 1024) -> tuple[list[Record], Position]:
         """Records from `position` on, about `limit` bytes of them, and the position behind the last."""
@@ -188,7 +189,7 @@ class Log:
     # -- inside ---------------------------------------------------------------
 
     def _record(self, epoch: int, offset: int) -> Record | None:
-        size, file = self._sizes[epoch], self._files[epoch]
+        size, file = self._sizes[epoch], self._file(epoch)
         if offset + _HEADER.size > size:
             return None
         stream, length = _HEADER.unpack(os.pread(file, _HEADER.size, offset))
@@ -209,11 +210,9 @@ class Log:
             raise
 
     def _open(self, epoch: int) -> None:
-        if epoch in self._files:
+        if epoch in self._sizes:
             return
-        path = self.folder / f"{epoch}.log"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._files[epoch] = file
+        file = self._file(epoch)
         size = self._sizes[epoch] = os.fstat(file).st_size
         # What a crash left of a last record goes: appended bytes would otherwise be taken for its rest.
         whole = self._whole(epoch)
@@ -221,8 +220,19 @@ class Log:
             os.ftruncate(file, whole)
             self._sizes[epoch] = whole
 
+    def _file(self, epoch: int) -> int:
+        """The descriptor of a segment; the one used longest ago gives way, never the one that is appended to."""
+        file = self._files.pop(epoch, None)
+        if file is None:
+            file = os.open(self.folder / f"{epoch}.log", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            others = [each for each in self._files if each != self.epoch]
+            for other in others[: 2 - KEPT_OPEN]:  # all but the last; this one and the one appended to come on top
+                os.close(self._files.pop(other))
+        self._files[epoch] = file
+        return file
+
     def _whole(self, epoch: int) -> int:
-        offset, size, file = 0, self._sizes[epoch], self._files[epoch]
+        offset, size, file = 0, self._sizes[epoch], self._file(epoch)
         while offset + _HEADER.size <= size:
             stream, length = _HEADER.unpack(os.pread(file, _HEADER.size, offset))
             end = offset + _HEADER.size + length

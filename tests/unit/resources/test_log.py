@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sojourn.errors import InternalError, ProtocolError
-from sojourn.resources.log import ERR, OUT, START, Log, Position, Record, Segment
+from sojourn.resources.log import ERR, KEPT_OPEN, OUT, START, Log, Position, Record, Segment
 
 
 def test_streams_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -29,6 +29,18 @@ def test_streams_come_back_as_they_went_in(tmp_path: Path) -> None:
     assert records == [Record(ERR, b"two\xff"), Record(OUT, b"three")]
     assert log.read(position) == ([], position)
     log.close()
+
+
+def test_many_moves_take_few_descriptors(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    log = Log(tmp_path / "log", 1)
+    for epoch in range(1, 1200):
+        log.begin(epoch)
+        log.append(OUT, b"%d\n" % epoch)
+    assert len(os.listdir("/proc/self/fd")) - before <= KEPT_OPEN
+    assert log.content() == b"".join(b"%d\n" % epoch for epoch in range(1, 1200))
+    log.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_new_epoch_goes_on(tmp_path: Path) -> None:
