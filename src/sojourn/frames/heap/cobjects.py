@@ -99,8 +99,11 @@ def _lru_cache_dict(wrapper: Any) -> dict[Any, Any] | None:
 
 
 def _lru_mark(wrapper: Any) -> Any:
-    """The object that separates positional from keyword arguments in a key. Each process has its own."""
-    return next((each for each in get_referents(wrapper) if type(each) is object), None)
+    """The object that separates positional from keyword arguments in a key. Each process has its own.
+
+    The last of its type: keys and results, which may be bare objects too, are visited before it.
+    """
+    return next((each for each in reversed(get_referents(wrapper)) if type(each) is object), None)
 
 
 def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:
@@ -110,9 +113,9 @@ def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:
         return []
     entries = list(cache.items())
     if size is not None:
-        links = {id(link): (key, link) for key, link in entries}
-        ordered = [links[id(each)] for each in get_referents(wrapper) if id(each) in links]
-        entries = [(key, link_result(link, key)) for key, link in ordered or entries]
+        links = {id(key): (key, link) for key, link in entries}  # the collector visits keys in the list's order
+        ordered = [links.pop(id(each)) for each in get_referents(wrapper) if id(each) in links]
+        entries = [(key, link_result(link, key)) for key, link in (*ordered, *links.values())]
     mark = _lru_mark(wrapper)
     flat: list[Any] = []
     for key, result in entries:
