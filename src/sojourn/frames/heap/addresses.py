@@ -25,6 +25,8 @@ import gc
 import re
 from typing import Any
 
+from sojourn.frames.memory import Memory
+
 from .containers import ADDRESS, SET
 from .deep import DeepDumper
 from .dumper import Dumper, Preset
@@ -32,13 +34,22 @@ from .registry import constructor
 
 _NUMBER = re.compile(rb"\x8a\x06(......)", re.DOTALL)  # LONG1 of six bytes: 2**39 and more
 _LOWEST, _HIGHEST = 1 << 40, 1 << 47
-_UNWRITTEN = (None, False, True, ..., NotImplemented)  # have opcodes of their own, so the memo does not know them
+_UNWRITTEN = (
+    None,
+    False,
+    True,
+    ...,
+    NotImplemented,
+)  # have opcodes of their own, so the memo does not know them
 
 
 def found_in(data: bytes, dumper: Dumper) -> dict[int, Any]:
     """The numbers in a finished dump that are addresses of what it wrote, with their objects."""
     numbers = {int.from_bytes(each, "little") for each in _NUMBER.findall(data)}
     numbers = {each for each in numbers if _LOWEST <= each < _HIGHEST}
+    if numbers:
+        with Memory() as memory:  # telling most others apart is cheaper than a copy of the memo
+            numbers = {each for each in numbers if _may_be_object(memory, each)}
     if not numbers:
         return {}
     found = {id(each): each for each in _UNWRITTEN if id(each) in numbers}
@@ -47,6 +58,12 @@ def found_in(data: bytes, dumper: Dumper) -> dict[int, Any]:
     if announced:
         found.update((id(each), each) for each in gc.get_objects() if id(each) in announced)
     return found
+
+
+def _may_be_object(memory: Memory, address: int) -> bool:
+    """Whether what is there names a class whose class is `type`, or a class of that."""
+    metaclass = memory.class_at(memory.class_at(address))
+    return metaclass == id(type) or memory.class_at(metaclass) == id(type)
 
 
 class _Addressed(Dumper):

@@ -15,35 +15,14 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import os
 import struct
 from typing import Any
 
+from sojourn.frames.memory import Memory
+
+_WORD = 8
 _PAGE = 4096
 _LIMIT = 1 << 20
-_WORD = 8
-
-
-class _Memory:
-    """This process's memory, read with errors instead of faults."""
-
-    def __init__(self) -> None:
-        self.fd = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
-
-    def read(self, address: int, size: int) -> bytes:
-        if not 0 < address < 1 << 47:
-            return b""
-        try:
-            return os.pread(self.fd, size, address)
-        except OSError:
-            return b""
-
-    def words(self, address: int, count: int) -> tuple[int, ...]:
-        data = self.read(address, count * _WORD)
-        return struct.unpack(f"<{count}Q", data) if len(data) == count * _WORD else ()
-
-    def close(self) -> None:
-        os.close(self.fd)
 
 
 def _marker() -> None:
@@ -62,7 +41,7 @@ def _calibrate() -> int | None:
     atexit.register(_marker)
     count = atexit._ncallbacks()
     try:
-        memory = _Memory()
+        memory = Memory()
     except OSError:
         atexit.unregister(_marker)
         return None
@@ -99,7 +78,7 @@ def callbacks() -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]] | None:
         return []
     if _offset is None:
         return None
-    memory = _Memory()
+    memory = Memory()
     try:
         (array,) = memory.words(_interpreter() + _offset, 1)
         found: list[Any] = []
