@@ -235,7 +235,7 @@ class Arena:
             self.until(
                 lambda folder=folder: not folder.exists() or not any(folder.iterdir()), "no log is left"
             )
-            left = [os.readlink(f"/proc/{self.pids[node]}/fd/{fd}") for fd in _descriptors(self.pids[node])]
+            left = _open_paths(self.pids[node])
             assert not [
                 path for path in left if "memfd:image" in path or (path.endswith(".log") and "/logs/" in path)
             ]
@@ -277,5 +277,12 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _descriptors(pid: int) -> list[str]:
-    return [fd for fd in os.listdir(f"/proc/{pid}/fd") if os.path.lexists(f"/proc/{pid}/fd/{fd}")]
+def _open_paths(pid: int) -> list[str]:
+    """What the descriptors of a process lead to."""
+    found: list[str] = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found

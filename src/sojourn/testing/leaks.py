@@ -26,18 +26,25 @@ def processes_of(home: Path) -> list[psutil.Process]:
             ours = f"SOJOURN_HOME={folder}".encode() in environment or any(
                 part == folder or part.startswith(folder + os.sep) for part in process.cmdline()
             )
+            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
         except (OSError, psutil.Error):
             continue  # it ended meanwhile, or is somebody else's
-        if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
     return found
 
 
 def gone(home: Path) -> None:
     """Check that nothing of the cluster at `home` runs any more. Raises AssertionError naming what does."""
     _, alive = psutil.wait_procs(processes_of(home), timeout=DEADLINE)
-    left = [f"{process.pid} {' '.join(process.cmdline())}" for process in alive if process.is_running()]
+    left = [f"{process.pid} {_command(process)}" for process in alive if process.is_running()]
     assert not left, "left running: " + "; ".join(left)
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return "(ending)"
 
 
 class Leaks:

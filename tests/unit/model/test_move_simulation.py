@@ -229,6 +229,7 @@ class World:
                 self.ours = Copy()
             case Do.TELL_GO:
                 self.say(attempt, B, On.GO)
+                self.reply(attempt, A, On.DEADLINE)  # the source waits so long for an answer, and no longer
             case Do.TELL_ABORT:
                 self.say(attempt, B, On.ABORT)
             case Do.TELL_RETIRED:
