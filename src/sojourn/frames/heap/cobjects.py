@@ -19,7 +19,7 @@ from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, reduces, refuses
-from .words import link_result, view_address
+from .words import link_result, managed_contexts, view_address
 
 # Regular expressions
 
@@ -290,6 +290,30 @@ def make_token(variable: Any, missing: bool, old: Any, used: bool) -> Any:
 
 
 first_tokens: dict[int, Any] = {}  # id of a variable that tokens have been made for -> what unsets it
+
+
+# Decimal
+
+
+@reduces("decimal.ContextManager")
+def _reduce_local_context(manager: Any, dumper: Dumper) -> Any:
+    return make_local_context, managed_contexts(manager, _decimal().Context)
+
+
+@constructor
+def make_local_context(new: Any, saved: Any) -> Any:
+    """A context manager that sets a copy of `new`, and `saved` again. Which one is set does not change here."""
+    decimal = _decimal()
+    current = decimal.getcontext()
+    decimal.setcontext(saved)
+    try:
+        return decimal.localcontext(new)
+    finally:
+        decimal.setcontext(current)
+
+
+def _decimal() -> Any:
+    return __import__("_decimal")
 
 
 # Typing

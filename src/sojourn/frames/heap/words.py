@@ -23,6 +23,7 @@ _VIEW_BUFFER = (
     7 * _WORD
 )  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
+_MANAGED = (2 * _WORD, 3 * _WORD)  # PyDecContextManagerObject: refcount, type, local, global
 _SET_TABLE = 5 * _WORD  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
 _HEAP_TYPE = 1 << 9
@@ -83,6 +84,16 @@ def link_result(link: object, key: object) -> object:
     if word(id(link) + _LINK_KEY) != id(key):
         raise InternalError("a link of an lru_cache is not laid out as expected")
     return ctypes.cast(word(id(link) + _LINK_RESULT), ctypes.py_object).value
+
+
+def managed_contexts(manager: object, kind: type) -> tuple[object, object]:
+    """The context that a `decimal.localcontext()` sets, and the one that it sets again (3.11 shows neither)."""
+    addresses = [word(id(manager) + offset) for offset in _MANAGED]
+    for address in addresses:
+        if not address or word(address + _WORD) not in (id(cls) for cls in (kind, *kind.__subclasses__())):
+            raise InternalError("a decimal.ContextManager is not laid out as expected")
+    new, saved = (ctypes.cast(address, ctypes.py_object).value for address in addresses)
+    return new, saved
 
 
 def set_places(obj: object, size: int) -> list[int]:
