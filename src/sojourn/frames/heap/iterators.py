@@ -12,6 +12,7 @@ From 3.12 on the reductions of `itertools` warn that they will go; the warning i
 from __future__ import annotations
 
 import _warnings
+import sys
 from collections.abc import Iterator
 from gc import get_referents
 from itertools import islice
@@ -155,16 +156,15 @@ def fill_attributes(obj: Any, items: list[Any]) -> None:
 # itertools
 
 
-def _quietly(reduce: Any, *arguments: Any) -> Any:
-    """Call something that warns; the program's filters are as before when it returns."""
-    filters = _warnings.filters
-    filters.insert(0, ("ignore", None, DeprecationWarning, None, 0))
-    filters_mutated()
+def quietly(call: Any, *arguments: Any) -> Any:
+    """Call something that warns; the program's filters, and their version, are as before when it returns."""
+    module = sys.modules.get("warnings")
+    filters = getattr(module, "filters", _warnings.filters)
+    filters.insert(0, ("ignore", None, Warning, None, 0))
     try:
-        return reduce(*arguments)
+        return call(*arguments)
     finally:
         del filters[0]
-        filters_mutated()
 
 
 filters_mutated = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
@@ -184,7 +184,7 @@ def _reduce_itertools(iterator: Any, dumper: Dumper) -> Any:
     reduce = getattr(type(iterator), "__reduce__", None)
     if reduce is None or reduce is object.__reduce__:
         raise Refuse(iterator, "this version's itertools cannot be taken apart")
-    reduced = _quietly(reduce, iterator)
+    reduced = quietly(reduce, iterator)
     state = reduced[2] if len(reduced) > 2 else None
     if state is not None:
         dumper.later(set_state, iterator, state)
@@ -193,4 +193,4 @@ def _reduce_itertools(iterator: Any, dumper: Dumper) -> Any:
 
 @constructor
 def set_state(iterator: Any, state: Any) -> None:
-    _quietly(type(iterator).__setstate__, iterator, state)
+    quietly(type(iterator).__setstate__, iterator, state)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import _contextvars
 import _locale
 import _signal  # pyright: ignore[reportMissingImports]
+import _warnings
 import gc
 import os
 import sys
@@ -27,7 +28,7 @@ from typing import Any
 
 from sojourn.errors import Refused, Unmovable
 from sojourn.frames.heap.cobjects import first_tokens
-from sojourn.frames.heap.iterators import filters_mutated
+from sojourn.frames.heap.iterators import filters_mutated, quietly
 
 from . import exits
 
@@ -35,6 +36,7 @@ _OURS = frozenset((_signal.SIGURG, _signal.SIGKILL, _signal.SIGSTOP))
 _CATEGORIES = ("LC_CTYPE", "LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY", "LC_MESSAGES")
 _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
+_STEPS = 100_000  # of the version of the warnings' filters: milliseconds
 _DECIMAL = "decimal_context"
 
 
@@ -194,8 +196,24 @@ def _restore_exits(wanted: Any) -> None:
     exits.replace(wanted)
 
 
-def _filters_changed(_: Any) -> None:
-    filters_mutated()
+def _filters_version() -> int:
+    """What a registry of shown warnings must name to be believed; C keeps it, and tells it to registries only."""
+    registry: dict[str, int] = {}
+    quietly(_warnings.warn_explicit, "", Warning, "", 0, "", registry)
+    return registry["version"]
+
+
+def _restore_filters_version(wanted: int) -> None:
+    """Make it what it was, so that registries agree, or disagree, as before; if it is too far off, make them agree."""
+    for _ in range(min(wanted - _filters_version(), _STEPS)):
+        filters_mutated()
+    now = _filters_version()
+    if now == wanted:
+        return
+    for module in [each for each in sys.modules.values() if isinstance(each, ModuleType)]:
+        registry = vars(module).get("__warningregistry__")
+        if type(registry) is dict and "version" in registry:
+            registry["version"] = now if registry["version"] == wanted else -1
 
 
 def _attribute(name: str) -> Item:
@@ -219,7 +237,7 @@ ITEMS: tuple[Item, ...] = (
     Item("umask", _umask, lambda mask: void(os.umask(mask))),
     Item("working directory", os.getcwd, _restore_folder),
     Item("locale", _locales, _restore_locales),
-    Item("warnings filters", lambda: True, _filters_changed),
+    Item("warnings filters", _filters_version, _restore_filters_version),
     Item("decimal context", _decimal, _restore_decimal),
     Item("context variables", _variables, _restore_variables),
     Item("atexit", _exits, _restore_exits),

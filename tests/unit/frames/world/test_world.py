@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from frozen_program import refused, survive
 
 
@@ -246,3 +247,55 @@ def test_a_module_that_holds_what_cannot_travel_is_named(tmp_path: Path) -> None
         tmp_path,
     )
     assert "json.decoder.poll" in report and "epoll" in report, report
+
+
+def test_a_local_decimal_context_that_is_entered(tmp_path: Path) -> None:
+    survive(
+        """
+        import decimal
+        decimal.getcontext().prec = 40
+        outer = decimal.getcontext()
+        waiting = decimal.localcontext(decimal.Context(prec=5))
+        with decimal.localcontext() as inner:
+            inner.prec = 17
+            with decimal.localcontext(decimal.Context(prec=9)) as innermost:
+                freeze()
+                assert decimal.getcontext() is innermost and innermost.prec == 9
+            assert decimal.getcontext() is inner and inner.prec == 17
+        assert decimal.getcontext() is outer and outer.prec == 40
+        decimal.setcontext(decimal.Context(prec=3))
+        with waiting as late:
+            assert late.prec == 5 and decimal.getcontext() is late
+        assert decimal.getcontext() is outer
+        """,
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("changes", [3, 250_000])
+def test_warnings_that_were_shown_are_not_shown_again(tmp_path: Path, changes: int) -> None:
+    survive(
+        f"""
+        import warnings
+        shown = []
+        def complain(message): warnings.warn(message)
+        def show(message, *_, **__): shown.append(str(message))
+        warnings.simplefilter("default")
+        warnings.showwarning = show
+        def stale(): warnings.warn("stale")
+        stale()
+        for _ in range({changes}):
+            warnings.filterwarnings("ignore", message="nothing")
+            del warnings.filters[0]
+        complain("once")
+        for _ in range(2):
+            freeze()
+            complain("once")
+        assert shown == ["stale", "once"], shown
+        warnings.filterwarnings("always", message="other")
+        complain("once")
+        stale()
+        assert shown == ["stale", "once", "once", "stale"], shown
+        """,
+        tmp_path, moves=2,
+    )  # fmt: skip
