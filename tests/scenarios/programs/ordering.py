@@ -21,4 +21,4 @@ for step in range(200):
     for _ in range(320_000):
         pass
 print(list(small), list(numbers)[:20], list(frozen)[:5], list(words)[:5], list(table)[:5], list(table)[-3:])
-print(hash(tuple(trace)), {None, "a", 1, 2.5, (1, 2)})
+print(hash(tuple(trace)), {"a", 1, 2.5, (1, 2)})

@@ -26,7 +26,7 @@ from typing import Any
 from sojourn.errors import Refused
 
 from .dumper import Dumper
-from .orders import SMALLEST, arrange, arranged, arrangement, is_natural, table_size
+from .orders import SMALLEST, arrange, arranged, arrangement, gaps, is_natural, table_size
 from .registry import constructor
 from .stubs import hashed_as
 from .words import python_made, set_hashes
@@ -114,9 +114,11 @@ def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
         return place
     elements = list(obj)
     ready = keys_ready(dumper, elements)
-    if ready and ((len(elements) < 2 and table_size(obj) == SMALLEST) or is_natural(obj, set, elements)):
+    discarded = gaps(obj)
+    plain = not discarded and ready
+    if plain and ((len(elements) < 2 and table_size(obj) == SMALLEST) or is_natural(obj, set, elements)):
         return None
-    dumper.later(fill_set, obj, [elements, *arrangement(obj)], 1)
+    dumper.later(fill_set, obj, [elements, *arrangement(obj), discarded], 1)
     return (SET, dumper.announce(obj))
 
 
@@ -160,8 +162,8 @@ def fill_dict(obj: dict[Any, Any], content: list[Any]) -> None:
 
 @constructor
 def fill_set(obj: set[Any], state: list[Any]) -> None:
-    elements, size, places = state
-    if not arrange(obj, elements, size, places):
+    elements, size, places, discarded = state
+    if not arrange(obj, elements, size, places, discarded):
         _accept_or_refuse(elements)
 
 

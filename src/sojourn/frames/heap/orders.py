@@ -9,6 +9,11 @@ go to) wherever a path leads over a place that no element has, add the elements 
 discard the placeholders one by one. A set that only ever grew by additions, and a copy, are the cheap cases and are
 tried first.
 
+What was discarded leaves a gap, and gaps count when the table decides to grow. So a set is first made with just the
+gaps that it had (`_exactly`): placeholders for them, the elements that lie where their hash says, then the displaced
+ones. Where that cannot be had (a table that is less than a quarter full, mostly) gaps differ: the set iterates as
+before, but may grow at another time, and then iterate in another order than it would have.
+
 A frozenset cannot be grown and emptied; of its possible histories those are tried that give the right table size: made
 from elements in a good order, or as the difference of a larger one (its placeholders) and them.
 
@@ -22,7 +27,7 @@ from itertools import islice
 from operator import is_
 from typing import Any
 
-from .words import set_places
+from .words import set_fill, set_gaps, set_places
 
 SMALLEST = 8
 _HEADER, _ENTRY = set().__sizeof__(), 16
@@ -49,8 +54,18 @@ def arrangement(obj: Any) -> tuple[int, list[int] | None]:
     return size, set_places(obj, size) if size <= _LARGEST else None
 
 
-def arrange(obj: set[Any], elements: list[Any], size: int, places: list[int] | None) -> bool:
+def gaps(obj: set[Any]) -> list[int]:
+    """Where elements of a set were discarded since its table was last made."""
+    size = table_size(obj)
+    return set_gaps(obj, size) if set_fill(obj) > set.__len__(obj) and size <= _LARGEST else []
+
+
+def arrange(
+    obj: set[Any], elements: list[Any], size: int, places: list[int] | None, discarded: list[int]
+) -> bool:
     """Fill an empty set so that it iterates over `elements` in this order."""
+    if places is not None and _exactly(obj, elements, size, places, discarded):
+        return True
     for history in _histories(elements, size, places):
         set.clear(obj)
         history(obj)
@@ -59,6 +74,43 @@ def arrange(obj: set[Any], elements: list[Any], size: int, places: list[int] | N
     set.clear(obj)
     set.update(obj, elements)
     return _same(obj, elements)
+
+
+def _exactly(obj: set[Any], elements: list[Any], size: int, places: list[int], discarded: list[int]) -> bool:
+    """The very table, gaps included."""
+    plan = _plan(elements, size, places)
+    if plan is None or not set(plan[1]) <= set(discarded):
+        return False
+    fillers = _fillers(size, discarded, [])
+    home = {
+        id(each) for each, place in zip(elements, places, strict=True) if hash(each) & (size - 1) == place
+    }
+    first = [*fillers, *(each for each in plan[0] if id(each) in home)]
+    for begin in (_one_by_one, _at_once):
+        set.clear(obj)
+        begin(obj, first, size)
+        for each in plan[0]:
+            if id(each) not in home:
+                set.add(obj, each)
+        for filler in fillers:
+            set.discard(obj, filler)
+        if (
+            _fits(obj, elements, size)
+            and set_places(obj, size) == places
+            and set_gaps(obj, size) == discarded
+        ):
+            return True
+    return False
+
+
+def _one_by_one(obj: set[Any], first: list[Any], size: int) -> None:
+    for each in first:
+        set.add(obj, each)
+
+
+def _at_once(obj: set[Any], first: list[Any], size: int) -> None:
+    set.update(obj, dict.fromkeys(first[: size // 2 - 1]))
+    _one_by_one(obj, first[size // 2 - 1 :], size)
 
 
 def arranged(elements: list[Any], size: int, places: list[int] | None) -> tuple[frozenset[Any], bool]:

@@ -24,7 +24,10 @@ _VIEW_BUFFER = (
 )  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
 _MANAGED = (2 * _WORD, 3 * _WORD)  # PyDecContextManagerObject: refcount, type, local, global
-_SET_TABLE = 5 * _WORD  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
+_SET_FILL, _SET_TABLE = (
+    2 * _WORD,
+    5 * _WORD,
+)  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
 _HEAP_TYPE = 1 << 9
 
@@ -106,6 +109,17 @@ def set_places(obj: object, size: int) -> list[int]:
     ]
 
 
+def set_gaps(obj: object, size: int) -> list[int]:
+    """The places in a set's hash table whose elements were discarded, ascending."""
+    table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("N")  # type: ignore[call-overload]
+    return [at for at, hashed in enumerate(table[1::2]) if hashed == _DUMMY]
+
+
+def set_fill(obj: object) -> int:
+    """How many places of a set's hash table are taken, by elements or by what was discarded."""
+    return word(id(obj) + _SET_FILL)
+
+
 def set_hashes(obj: object, size: int) -> list[int]:
     """The hashes of a set's elements, in order of iteration."""
     table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("n")  # type: ignore[call-overload]
@@ -123,6 +137,8 @@ def _verify() -> None:
         and not python_made(list)
         and view_address(part) - view_address(whole) == 5
         and set_places(numbers, 8) == [1, 3]
+        and set_gaps(numbers, 8) == [6]
+        and set_fill(numbers) == 3
         and set_hashes(numbers, 8) == [9, 3]
     )
     if not right:
