@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from sojourn.errors import InternalError, Outdated
+from sojourn.errors import InternalError, Outdated, Unmovable
 
 from . import file, heap, world
 from .file import Image
@@ -147,8 +147,7 @@ def freeze_to(
         "edits": edits,
         "state": values,
     }
-    buffers: list[Any] = []
-    data = heap.dump(roots, stack=stack, world=match, buffers=buffers, names=names)
+    data, buffers = _dump(roots, stack, match, names)
     parts = [("heap", data), *segments, *((f"buffer{i}", each.raw()) for i, each in enumerate(buffers))]
     header = {
         **(fields or {}),
@@ -157,6 +156,34 @@ def freeze_to(
         "frames": len(stack.records),
     }
     return file.write(fd, parts, header)
+
+
+def _dump(
+    roots: dict[str, Any], stack: Stack, match: Match | None, names: list[tuple[str, Any]]
+) -> tuple[bytes, list[Any]]:
+    """The heap. What cannot travel is no reason to refuse if only a cache of the library holds it: that stays."""
+
+    def dump(edits: list[Any]) -> tuple[bytes, list[Any]]:
+        buffers: list[Any] = []
+        whole = {**roots, "edits": edits}
+        return heap.dump(whole, stack=stack, world=match, buffers=buffers, names=names), buffers
+
+    def travels(edit: Any) -> bool:
+        try:
+            dump([*bare, edit])
+        except Unmovable:
+            return False
+        return True
+
+    edits = roots["edits"]
+    bare = world.bare(edits)
+    try:
+        return dump(edits)
+    except Unmovable:
+        if len(bare) == len(edits):
+            raise
+        dump(bare)  # raises if the caches are not to blame
+        return dump(bare + [edit for edit in world.caches(edits) if travels(edit)])
 
 
 def open_image(fd: int) -> Image:

@@ -81,9 +81,9 @@ def _reduce_lru(wrapper: Any, dumper: Dumper) -> Any:
     made = (type(wrapper), wrapper.__wrapped__, size, typed, _info_type(wrapper))
     attributes = [part for item in wrapper.__dict__.items() for part in item]
     dumper.later(fill_attributes, wrapper, attributes)
-    contents = _lru_contents(wrapper, size)
-    if contents:
-        dumper.later(fill_lru, wrapper, (size is None, typed, contents), 1)
+    state = lru_state(wrapper)
+    if state[2]:
+        dumper.later(fill_lru, wrapper, state, 1)
     return make_lru, made
 
 
@@ -104,6 +104,30 @@ def _lru_mark(wrapper: Any) -> Any:
     The last of its type: keys and results, which may be bare objects too, are visited before it.
     """
     return next((each for each in reversed(get_referents(wrapper)) if type(each) is object), None)
+
+
+def lru_state(wrapper: Any) -> tuple[bool, bool, list[Any]]:
+    """What `fill_lru` takes: is it unbounded, does it tell types apart, its contents."""
+    settings = wrapper.cache_parameters()
+    return settings["maxsize"] is None, settings["typed"], _lru_contents(wrapper, settings["maxsize"])
+
+
+def can_refill(wrapper: Any) -> bool:
+    """Can `refill_lru` give a cache of the library what another one holds?"""
+    settings = wrapper.__dict__.get("cache_parameters")
+    if settings is None:
+        return False
+    return settings()["maxsize"] is None or type(wrapper.__wrapped__) is FunctionType
+
+
+def refill_lru(wrapper: Any, state: tuple[bool, bool, list[Any]]) -> None:
+    """Exchange the contents. It is left empty if a key has no hash any more (a weak reference, its object gone)."""
+    clear = type(wrapper).cache_clear
+    clear(wrapper)
+    try:
+        fill_lru(wrapper, state)
+    except Exception:
+        clear(wrapper)
 
 
 def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:

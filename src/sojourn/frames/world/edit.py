@@ -6,7 +6,11 @@ An edit is (index, operation, argument…). Attributes and items are set and del
 identity of keys matters (lists, sets, dicts with deletions or with keys that are objects) the whole content is
 replaced, in place, so that everybody who holds the container sees it.
 
-Carrying out edits calls no code of the program: attributes are set through `object` and `type`.
+A cache (`functools.lru_cache`) that holds other things than the pristine one is filled anew, last of all: a result
+that a program still has must be what the function gives again. `bare` leaves that out.
+
+Carrying out edits calls no code of the program, but `__hash__` and `__eq__` of keys: attributes are set through
+`object` and `type`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import _abc  # pyright: ignore[reportMissingImports]
 import sys
 from typing import Any
 
+from sojourn.frames.heap.cobjects import can_refill, lru_state, refill_lru
 from sojourn.frames.heap.contents import fill_through
 from sojourn.frames.heap.instances import Plan
 from sojourn.frames.heap.words import solid_base
@@ -32,7 +37,16 @@ def edits(match: Match) -> list[Edit]:
         kind = match.baseline.entries[index].kind
         dirty = match.dirty[index]
         found += _WRITERS.get(kind, _attribute_edits)(index, kind, match.live[index], dirty)
-    return found
+    return bare(found) + caches(found)
+
+
+def bare(found: list[Edit]) -> list[Edit]:
+    """Edits without those of caches, which a program can do without."""
+    return [edit for edit in found if edit[1] != "cache"]
+
+
+def caches(found: list[Edit]) -> list[Edit]:
+    return [edit for edit in found if edit[1] == "cache"]
 
 
 def _attribute_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[Edit]:
@@ -90,7 +104,16 @@ def _set_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[E
     return found
 
 
-_WRITERS: dict[str, Any] = {"dict": _dict_edits, "list": _list_edits, "set": _set_edits}
+def _cache_edits(index: int, kind: str, obj: Any, dirty: dict[Any, Any]) -> list[Edit]:
+    found = _attribute_edits(index, kind, obj, dirty)
+    if (":contents",) in dirty and can_refill(obj):
+        found.append((index, "cache", lru_state(obj)))
+    return found
+
+
+_WRITERS: dict[str, Any] = {
+    "dict": _dict_edits, "list": _list_edits, "set": _set_edits, "cache": _cache_edits,
+}  # fmt: skip
 
 
 def apply(found: list[Edit], match: Match) -> None:
@@ -98,6 +121,8 @@ def apply(found: list[Edit], match: Match) -> None:
     for index, operation, *arguments in found:
         kind = match.baseline.entries[index].kind
         _OPERATIONS[operation](kind, match.live[index], *arguments)
+        if operation == "cache":
+            match.refilled(index)
 
 
 def _set(kind: str, obj: Any, name: str, value: Any) -> None:
@@ -176,7 +201,12 @@ def _elements(kind: str, obj: Any, elements: list[Any]) -> None:
     set.update(obj, elements)
 
 
+def _cache(kind: str, obj: Any, state: Any) -> None:
+    refill_lru(obj, state)
+
+
 _OPERATIONS: dict[str, Any] = {
     "set": _set, "delete": _delete, "put": _put, "unput": _unput, "register": _register, "state": _state,
     "update": _update, "items": _items, "contents": _contents, "elements": _elements,
+    "cache": _cache,
 }  # fmt: skip

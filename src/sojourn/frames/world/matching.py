@@ -206,6 +206,10 @@ class Match:
             self.place.setdefault(index, {}).update(edges_)
         self.dirty.clear()
 
+    def refilled(self, index: int) -> None:
+        """A cache holds what was carried here: it differs from the pristine one, whatever its counts say."""
+        self.baseline.entries[index].leaves.pop((":contents",), None)
+
     # What the heap asks
 
     def objects(self) -> list[Any]:

@@ -336,6 +336,8 @@ def _numpy_edges(obj: Any) -> dict[Any, Any]:
 def _cache_edges(obj: Any) -> dict[Any, Any]:
     found: dict[Any, Any] = {(":attribute", name): value for name, value in obj.__dict__.items()}
     found[":wrapped",] = obj.__wrapped__
+    info = type(obj).cache_info(obj)
+    found[":contents",] = (info.misses, info.currsize)  # no new contents without a miss
     return found
 
 
@@ -372,9 +374,7 @@ def watched(kind: str, obj: Any) -> list[Any]:
             plan = plan_of(cls, _plans)
             return [obj] if plan.attributes is None else [obj, plan.attributes(obj)]
         return [obj]
-    if kind == "cache":
-        return [obj.__dict__]
     return [obj]
 
 
-UNWATCHED = frozenset(("random", "numpy", "bytearray"))  # their state is not made of objects
+UNWATCHED = frozenset(("random", "numpy", "bytearray", "cache"))  # their state is not made of objects

@@ -299,3 +299,45 @@ def test_warnings_that_were_shown_are_not_shown_again(tmp_path: Path, changes: i
         """,
         tmp_path, moves=2,
     )  # fmt: skip
+
+
+def test_contents_of_caches_of_the_library(tmp_path: Path) -> None:
+    survive(
+        """
+        import fnmatch, ipaddress, typing, urllib.parse
+        class Mine: pass
+        found = urllib.parse.urlsplit("http://host/a"), urllib.parse.urlsplit(b"http://host/b", allow_fragments=False)
+        wanted = typing.List[Mine]
+        inside = ipaddress.IPv4Network("10.0.0.0/8").is_global
+        asked = ipaddress.IPv4Network.is_global.fget
+        for step in range(3):
+            fnmatch.fnmatchcase("a", f"b{step}")
+            freeze()
+            assert urllib.parse.urlsplit("http://host/a") is found[0]
+            assert urllib.parse.urlsplit(b"http://host/b", allow_fragments=False) is found[1]
+            assert typing.List[Mine] is wanted and typing.get_args(wanted) == (Mine,)
+            assert asked.cache_info().currsize == 1
+            assert fnmatch._compile_pattern.cache_info().currsize == step + 1
+        urllib.parse.urlsplit.cache_clear()
+        freeze()
+        assert urllib.parse.urlsplit.cache_info().currsize == 0
+        """,
+        tmp_path, moves=4,
+    )  # fmt: skip
+
+
+def test_what_only_a_cache_of_the_library_holds_does_not_keep_a_program(tmp_path: Path) -> None:
+    survive(
+        """
+        import fnmatch, socket, urllib.parse
+        class Name(str): pass
+        name = Name("http://host/a")
+        name.connection = socket.socket()
+        urllib.parse.urlsplit(name); del name
+        pattern = fnmatch._compile_pattern("a*")
+        freeze()
+        assert urllib.parse.urlsplit.cache_info().currsize == 0
+        assert fnmatch._compile_pattern("a*") is pattern
+        """,
+        tmp_path,
+    )
