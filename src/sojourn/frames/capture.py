@@ -184,7 +184,7 @@ def _read_caller(reading: Reading, result: Any, waited: float) -> None:
         raise Pin(reading.frame, f"called through {reading.instruction().name}")
     reading.push(result)
     reading.record.site = reading.instruction().offset
-    reading.record.target = reading.instruction().end
+    reading.record.target = reading.code_facts.behind(reading.instruction())
 
 
 _INNERMOST: dict[Mode, Callable[[Reading, Any, float], None]] = {
@@ -228,7 +228,7 @@ def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     reading.push_pre(continuation.pre)
     record.after, record.exit = continuation.after, continuation.exit
     reading.fall_back(continuation.fallback)
-    record.target = instruction.start if continuation.reenter else instruction.end
+    record.target = instruction.start if continuation.reenter else reading.code_facts.behind(instruction)
     record.has_inner = True
 
 
