@@ -204,33 +204,47 @@ def _call_of(place: int, key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[s
 # Locks
 
 
+def times_held(lock: Any) -> int:
+    """How often a lock is held; -1 if by another thread."""
+    if type(lock) is _thread.LockType:
+        return int(lock.locked())
+    if not lock._is_owned():
+        return -int(repr(lock).startswith("<locked"))
+    return int(repr(lock).partition("count=")[2].split()[0])
+
+
+def hold(lock: Any, times: int) -> None:
+    """Acquire a free lock of this process, or release it, until it is held so often."""
+    for _ in range(times_held(lock), times):
+        lock.acquire()
+    for _ in range(times, times_held(lock)):
+        lock.release()
+
+
 @reduces("_thread.lock")
 def _reduce_lock(lock: Any, dumper: Dumper) -> Any:
-    return make_lock, (lock.locked(),)
+    return make_lock, (times_held(lock),)
 
 
 @constructor
-def make_lock(held: bool) -> Any:
+def make_lock(times: int) -> Any:
     lock = _thread.allocate_lock()
-    if held:
-        lock.acquire()
+    hold(lock, times)
     return lock
 
 
 @reduces("_thread.RLock")
 def _reduce_rlock(lock: Any, dumper: Dumper) -> Any:
-    if not lock._is_owned():
-        if lock.__repr__().startswith("<locked"):
-            raise Refuse(lock, "another thread holds it", "release it before the program is moved")
-        return make_rlock, (0,)
-    return make_rlock, (int(lock.__repr__().partition("count=")[2].split()[0]),)
+    times = times_held(lock)
+    if times < 0:
+        raise Refuse(lock, "another thread holds it", "release it before the program is moved")
+    return make_rlock, (times,)
 
 
 @constructor
-def make_rlock(count: int) -> Any:
+def make_rlock(times: int) -> Any:
     lock = _thread.RLock()
-    for _ in range(count):
-        lock.acquire()
+    hold(lock, times)
     return lock
 
 

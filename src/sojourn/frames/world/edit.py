@@ -19,7 +19,7 @@ import _abc  # pyright: ignore[reportMissingImports]
 import sys
 from typing import Any
 
-from sojourn.frames.heap.cobjects import can_refill, lru_state, refill_lru
+from sojourn.frames.heap.cobjects import can_refill, hold, lru_state, refill_lru
 from sojourn.frames.heap.contents import fill_through
 from sojourn.frames.heap.instances import Plan
 from sojourn.frames.heap.words import solid_base
@@ -176,6 +176,8 @@ def _state(kind: str, obj: Any, state: Any) -> None:
     elif kind == "random":
         base: Any = solid_base(type(obj))
         base.setstate(obj, state)
+    elif kind == "lock":
+        hold(obj, state)
     else:
         obj[:] = state
 

@@ -34,6 +34,7 @@ from types import (
 from typing import Any
 
 from sojourn.frames.assemble import original_of
+from sojourn.frames.heap.cobjects import times_held
 from sojourn.frames.heap.instances import Plan, plan_of
 from sojourn.frames.heap.registry import name_of
 from sojourn.frames.heap.words import python_made
@@ -114,7 +115,7 @@ _BASES: dict[type, str] = {dict: "dict", list: "list", set: "set", ModuleType: "
 _NAMED = {
     "collections.OrderedDict": "dict", "collections.defaultdict": "dict", "collections.deque": "list",
     "functools.partial": "partial", "_random.Random": "random", "numpy.random.mtrand.RandomState": "numpy",
-    "functools._lru_cache_wrapper": "cache",
+    "functools._lru_cache_wrapper": "cache", "_thread.lock": "lock", "_thread.RLock": "lock",
 }  # fmt: skip
 
 
@@ -345,6 +346,10 @@ def _bytearray_edges(obj: Any) -> dict[Any, Any]:
     return {(":state",): bytes(obj)}
 
 
+def _lock_edges(obj: Any) -> dict[Any, Any]:
+    return {(":state",): times_held(obj)}
+
+
 def _nothing(obj: Any) -> dict[Any, Any]:
     return {(":class",): type(obj)}
 
@@ -355,7 +360,7 @@ _READERS: dict[str, Any] = {
     "tuple": _tuple_edges, "property": _property_edges, "wrapped": _wrapped_edges, "method": _method_edges,
     "weakref": _weakref_edges, "proxy": _proxy_edges, "partial": _partial_edges, "builtin": _builtin_edges,
     "random": _random_edges, "numpy": _numpy_edges, "cache": _cache_edges, "bytearray": _bytearray_edges,
-    "text": lambda obj: {}, "opaque": _nothing,
+    "lock": _lock_edges, "text": lambda obj: {}, "opaque": _nothing,
 }  # fmt: skip
 
 
