@@ -1,20 +1,14 @@
-"""Locks that are held while the program moves: the library's, which it finds at the target, and its own."""
+"""Locks that are held over several moves: the library's, which are found at the target, and the program's own."""
 
 import _thread
 import logging
 import tempfile
 
+own = _thread.allocate_lock()
+again = _thread.RLock()
 
-def work(lock):
-    for step in range(40):
-        with lock:
-            for _ in range(220_000):
-                pass
-            if step % 4:
-                continue
-            print(lock.acquire(blocking=False) and lock.release(), lock.__class__.__name__)
-    print(lock.acquire(blocking=False), lock.release())
-
-
-for lock in (logging._lock, tempfile._once_lock, _thread.RLock(), _thread.allocate_lock()):
-    work(lock)
+with logging._lock, tempfile._once_lock, own, again, again:
+    for _ in range(70_000_000):
+        pass
+    print(own.locked(), tempfile._once_lock.locked())
+print(own.locked(), tempfile._once_lock.locked(), again._is_owned(), logging._lock._is_owned())

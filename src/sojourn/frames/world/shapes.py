@@ -382,4 +382,4 @@ def watched(kind: str, obj: Any) -> list[Any]:
     return [obj]
 
 
-UNWATCHED = frozenset(("random", "numpy", "bytearray", "cache"))  # their state is not made of objects
+UNWATCHED = frozenset(("random", "numpy", "bytearray", "cache", "lock"))  # their state is not made of objects
