@@ -22,8 +22,8 @@ def main() -> None:
         "line": lambda local, quick: commands.first_line(local, console, rounds=7 if quick else 40),
         "ps": lambda local, quick: commands.whole_commands(local, console, rounds=5 if quick else 25),
         "moves": lambda local, quick: moves.measure(local, console, moves=20 if quick else 200),
-        "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 9),
-        "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 9),
+        "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 11),
+        "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 11),
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it works")

@@ -1,7 +1,7 @@
 """What a process that never moves pays: nothing. Ten programs, each in the cluster and with plain `python`.
 
-Each program prints how long its own work took, so that starting up does not count. Both sides have the same
-hash seed.
+Each program prints how much processor time its own work took, so that starting up and neighbours do not count. Both
+sides have the same hash seed.
 """
 
 from __future__ import annotations
