@@ -127,6 +127,20 @@ class BadImage(SojournError):
     blame = "peer"
 
 
+class Untrusted(SojournError):
+    """An image is signed with a key that this cluster does not believe; names it."""
+
+    code = "untrusted"
+    blame = "peer"
+
+
+class StorageError(SojournError):
+    """A file could not be written or read: the disk is full, a quota or a limit is reached, rights are missing."""
+
+    code = "storage"
+    blame = "yours"
+
+
 class PeerError(SojournError):
     """The other side misbehaved or went away."""
 
