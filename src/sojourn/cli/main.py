@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, options, processes, show
+from sojourn.cli import clusters, options, processes, show, upkeep
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -56,12 +56,15 @@ for command in (
     processes.run,
     processes.ps,
     processes.logs,
+    upkeep.show,
+    upkeep.check,
     processes.move,
     processes.wait,
     processes.stop,
     processes.kill,
     processes.rm,
     clusters.nodes,
+    upkeep.drain,
     clusters.down,
 ):
     sojourn.add_command(command)

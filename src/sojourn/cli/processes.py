@@ -20,12 +20,18 @@ class _Run(click.Command):
     """As with `python`, everything behind `-m MODULE` belongs to the module, options too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes = {
+            name
+            for option in self.params
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
         at = 0
         while at < len(args) and args[at].startswith("-") and args[at] != "--":
             if args[at].startswith("-m"):
                 at += 2 if args[at] == "-m" else 1
                 return super().parse_args(ctx, [*args[:at], "--", *args[at:]])
-            at += 2 if args[at] in ("--name", "--node", "--python") else 1
+            at += 2 if args[at] in takes else 1
         return super().parse_args(ctx, args)
 
 
@@ -38,6 +44,7 @@ Examples:
   sojourn run --name web --detach app.py  returns at once; look with `sojourn logs -f web`
   sojourn run --node n2 -m pytest tests   as `python -m pytest tests`, on node n2
   sojourn run --python 3.13 sim.py        or a path: --python ./venv
+  sojourn run --env DEBUG=1 sim.py        the rest of its environment is ours
 
 \b
 Ctrl-C sends the program SIGINT, a second one stops it, a third one kills it.
@@ -50,6 +57,9 @@ When the terminal goes away the program goes on.
     "--python",
     help="A version, an interpreter or a virtual environment. [default: $VIRTUAL_ENV, then python3]",
 )
+@click.option(
+    "--env", "env", metavar="K=V", multiple=True, help="Set a variable of its environment. May be repeated."
+)
 @click.option("--detach", is_flag=True, help="Return at once; the program's stdin is empty.")
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @json_option
@@ -59,6 +69,7 @@ def run(
     name: str | None,
     node: str | None,
     python: str | None,
+    env: tuple[str, ...],
     detach: bool,
     module: str | None,
     as_json: bool,
@@ -74,7 +85,9 @@ def run(
         program = None
     if module is None and program is None:
         raise click.UsageError("name a program, or a module with -m")
-    process = connect().run(program, *args, module=module, name=name, node=node, python=python)
+    process = connect().run(
+        program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env)
+    )
     if detach:
         process.write_stdin(b"", eof=True)
         if as_json:
@@ -93,6 +106,16 @@ def run(
             f"{process.name} is lost: its node went down", advice="`sojourn logs` shows how far it came"
         )
     sys.exit(ended.status)
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--env {each}: a variable is given as NAME=VALUE")
+        found[name] = value
+    return found
 
 
 @click.command(

@@ -18,6 +18,7 @@ import msgspec
 from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
 from sojourn.errors import from_wire
 from sojourn.wire import control, framing
 
@@ -120,7 +121,7 @@ class Link:
             self._idle.pop().close()
 
 
-class AsyncCluster:
+class AsyncCluster(AsyncClusterUpkeep):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect_async`."""
 
     def __init__(self, home: Path, node: str | None = None) -> None:
@@ -147,9 +148,12 @@ class AsyncCluster:
         python: str | os.PathLike[str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
+        set_env: Mapping[str, str] | None = None,
     ) -> AsyncProcess:
         """Start a program; see `Cluster.run`."""
-        call = calls.run(program, args, module=module, name=name, node=node, python=python, cwd=cwd, env=env)
+        call = calls.run(
+            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env, set_env=set_env
+        )
         started = await self.link.ask(call)
         return AsyncProcess(self.link, started.name, started.id)
 
@@ -167,7 +171,7 @@ class AsyncCluster:
         return AsyncProcess(self.link, row.name, row.id)
 
 
-class AsyncProcess:
+class AsyncProcess(AsyncProcessUpkeep):
     """A process of the cluster, wherever it runs; every verb as in `Process`, to await."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -22,6 +22,7 @@ import msgspec
 from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
 from sojourn.errors import from_wire
 from sojourn.wire import control, framing
 
@@ -141,7 +142,7 @@ class Link:
             self._idle.pop().close()
 
 
-class Cluster:
+class Cluster(ClusterUpkeep):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect`. Safe to share by
     threads.
     """
@@ -170,6 +171,7 @@ class Cluster:
         python: str | os.PathLike[str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
+        set_env: Mapping[str, str] | None = None,
     ) -> Process:
         """Start a program; returns as soon as it runs.
 
@@ -182,12 +184,15 @@ class Cluster:
                 `$VIRTUAL_ENV`, then `python3` on PATH.
             cwd: its working directory, by default this process's.
             env: its environment, by default this process's.
+            set_env: variables on top of that.
 
         Raises:
             UsageError: no such program, interpreter or node. NameTaken: the name is in use.
             NodeLost: the node went away meanwhile; the program may or may not have started.
         """
-        call = calls.run(program, args, module=module, name=name, node=node, python=python, cwd=cwd, env=env)
+        call = calls.run(
+            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env, set_env=set_env
+        )
         started = self.link.ask(call)
         return Process(self.link, started.name, started.id)
 
@@ -205,7 +210,7 @@ class Cluster:
         return Process(self.link, row.name, row.id)
 
 
-class Process:
+class Process(ProcessUpkeep):
     """A process of the cluster, wherever it runs: the same handle before and after a move."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -83,6 +83,12 @@ class Host(Protocol):
         """Ask the running program what it needs elsewhere. Makes and matches the baseline on the first call."""
         ...
 
+    async def look(self) -> dict[str, Any]:
+        """What it holds now, for people: `resources` as in an Offer, the `reasons` that would keep it here, its
+        `folder`, interpreter and packages. Prepares nothing. Raises Pinned when it cannot be asked.
+        """
+        ...
+
     async def freeze(self, *, deadline: float) -> Frozen:
         """Freeze at a safe point within `deadline` seconds, capture, and stop the host process.
 
@@ -141,6 +147,10 @@ class Machine(Protocol):
 
     async def prepare(self, offer: Offer, log: Any, fetch: Fetch) -> Held:
         """Make a held host process for an offered process. Raises Refused with every reason."""
+        ...
+
+    async def objections(self, offer: Offer) -> list[str]:
+        """Why `prepare` would refuse this offer, as far as can be told without building anything."""
         ...
 
     def blob(self, digest: str) -> Path | None:

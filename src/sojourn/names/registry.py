@@ -19,6 +19,14 @@ import msgspec
 from sojourn.model.process import State
 
 
+class Stay(msgspec.Struct, frozen=True, array_like=True):
+    """A process's stay at one node."""
+
+    node: str
+    epoch: int
+    since: float  # Unix time
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the registry knows about one process."""
 
@@ -36,6 +44,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     program: str = ""
     pid: int | None = None  # of the host process, on its node
     move: str = ""  # the latest move of the process
+    stays: list[Stay] = []  # where it was before, oldest first, as of its latest move
     fallback: str = ""  # while a commit is unconfirmed: the node that still has the stopped source copy
 
 
@@ -50,6 +59,7 @@ class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     socket: str = ""
     interpreters: list[dict[str, Any]] = []
     load: float = 0.0
+    draining: bool = False  # it takes nothing new
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -82,6 +82,7 @@ class Node:
         self.address = ""
         self.processes: dict[str, Process] = {}  # by id: those that are here
         self.expected: set[str] = set()  # ids of those that are about to be here
+        self.draining = False  # nothing new comes here
         self.ending = asyncio.Event()  # somebody asked the node to end
         self._addresses: dict[str, str] = {}  # where each node was last, for while the control plane is away
         self._interpreters: list[dict[str, Any]] = []
@@ -220,6 +221,7 @@ class Node:
             socket=str(self.socket),
             interpreters=self._interpreters,
             load=round(os.getloadavg()[0], 2),
+            draining=self.draining,
         )
 
     def address_of(self, node: str) -> str | None:
@@ -254,6 +256,11 @@ class Node:
             self.let_go(process)
 
         self.spawn(end())
+
+    def refuse_when_draining(self) -> None:
+        if self.draining:
+            why = f"node {self.name} is being drained and takes nothing new"
+            raise Refused(why, reasons=[why], advice=f"choose another, or `sojourn drain --undo {self.name}`")
 
     def machine(self, kind: str) -> Machine:
         try:
@@ -303,6 +310,7 @@ class Node:
             raise Busy(f"node {self.name} still has {record.name} in its hands")
         if self.ending.is_set():
             raise NotFound(f"node {self.name} is ending")
+        self.refuse_when_draining()
         return self.machine(record.machine)
 
     async def _receive(

@@ -20,7 +20,7 @@ from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, Result, SourceMove
 from sojourn.model.move import Source
 from sojourn.model.process import State
-from sojourn.names.registry import Known
+from sojourn.names.registry import Known, Stay
 from sojourn.node.processes import Process
 from sojourn.node.talk import Emit
 from sojourn.wire import handshake
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 BEFORE_COMMIT = frozenset({Source.OFFERING, Source.SHIPPING, Source.FREEZING, Source.SENDING})
 SYNC = 3.0  # seconds for earlier writes of the record to be answered
 TRIES = 5  # at marking a record that changes under us
+STAYS = 20  # that a record remembers
 OFFERS = 6  # for a program that goes on importing modules while its move is under way
 
 
@@ -129,7 +130,11 @@ async def _mark(process: Process) -> Known:
                 raise StaleEpoch(f"{process.name} has moved away")
             state = "ended" if process.over.is_set() else process.record.state.value
             raise WrongState(f"{process.name} cannot be moved: it is {state}")
-        record = msgspec.structs.replace(process.record, state=State.MOVING, move=new_id())
+        stay = Stay(process.record.node, process.record.epoch, round(process.since, 3))
+        before = [each for each in process.record.stays if each.epoch < stay.epoch]
+        record = msgspec.structs.replace(
+            process.record, state=State.MOVING, move=new_id(), stays=[*before, stay][-STAYS:]
+        )
         try:
             revision = await process.registry.update(record, process.revision)
         except StaleEpoch:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 async def launch(node: Node, asked: Run) -> Record:
     """Start a process here; its record. Raises NameTaken, UsageError, Unavailable."""
+    node.refuse_when_draining()
     machine = node.machine("python")
     program = asked.program or asked.module or ""
     record = Record(

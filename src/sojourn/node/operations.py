@@ -19,6 +19,8 @@ from sojourn.model.placement import Candidate, place
 from sojourn.model.process import OVER, State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
+from sojourn.node.draining import Draining
+from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
 from sojourn.node.owner import Owner, first
 from sojourn.node.requests import List, Logs, Named, Nothing, Point, Run, Wait
@@ -39,7 +41,15 @@ class Operations:
         self._directory = node.directory
         self._owner = Owner(node)
         self._router = Router(node, self._owner.do)
+        self.draining = Draining(node)
+        inquiry = Inquiry(node)
+        self._owner.also(inquiry.owner_table)
+        self._peer_ops: dict[str, tuple[type, Handler]] = {
+            **self.draining.peer_table,
+            **inquiry.peer_table,
+        }
         self._ops: dict[str, tuple[type, Handler]] = {
+            **self.draining.table,
             "hello": (Nothing, self._hello),
             "run": (Run, self._run),
             "ps": (List, self._ps),
@@ -48,11 +58,12 @@ class Operations:
             "wait": (Wait, self._wait),
             "rm": (Named, self._rm),
             "down": (Nothing, self._down),
+            "show": (Named, self._show),
             "testing.hold": (Point, self._hold),
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),
         }
-        for op in ("stop", "kill", "signal", "stdin", "move"):
+        for op in ("stop", "kill", "signal", "stdin", "move", "check"):
             self._ops[op] = (self._owner.kinds[op], self._routed(op))
 
     # -- ways in ---------------------------------------------------------------------------------
@@ -69,6 +80,9 @@ class Operations:
         """A request of another node, for what is here."""
         if op == "run":
             return _row(await launch(self._node, msgspec.convert(args, Run)))
+        if op in self._peer_ops:
+            kind, handler = self._peer_ops[op]
+            return await handler(msgspec.convert(args, kind), emit)
         if op not in self._owner.kinds:
             raise UsageError(f"there is no operation {op!r} between nodes")
         asked = msgspec.convert(args, self._owner.kinds[op])
@@ -101,6 +115,12 @@ class Operations:
             if asked.all or known.record.state is not State.ENDED
         ]
 
+    async def _show(self, asked: Named, emit: Emit) -> Any:
+        try:
+            return await self._router.at_owner("show", lambda: asked, emit)
+        except NodeLost:  # what the registry knows is left
+            return shown((await self._router.find(asked.name)).record)
+
     async def _nodes(self, asked: Nothing, emit: Emit) -> Any:
         await self._router.catch_up()
         counts = self._counts()
@@ -111,7 +131,7 @@ class Operations:
                 "interpreters": entry.interpreters,
                 "load": entry.load,
                 "processes": counts.get(entry.name, 0),
-                "state": "up",
+                "state": "draining" if entry.draining else "up",
                 "pid": entry.pid,
             }
             for entry in self._directory.nodes()
@@ -151,7 +171,8 @@ class Operations:
 
     def _place(self) -> str:
         counts = self._counts()
-        nodes = [Candidate(e.name, counts.get(e.name, 0), e.load) for e in self._directory.nodes()]
+        taking = [entry for entry in self._directory.nodes() if not entry.draining]
+        nodes = [Candidate(e.name, counts.get(e.name, 0), e.load) for e in taking]
         return place(nodes, self._node.name) or self._node.name
 
     # -- the end of a process -----------------------------------------------------------------------------------

@@ -44,6 +44,11 @@ class Owner:
             "move": self._move,
         }
 
+    def also(self, table: dict[str, tuple[type[Named], Handler]]) -> None:
+        """Operations that live in modules of their own."""
+        for op, (kind, handler) in table.items():
+            self.kinds[op], self._handlers[op] = kind, handler
+
     async def do(self, op: str, process: Process, asked: Named, emit: Emit) -> Any:
         """One operation. Raises StaleEpoch when the process is not here any more."""
         return await self._handlers[op](process, asked, emit)

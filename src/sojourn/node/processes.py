@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ class Process:
         self.revision = known.revision
         self.host = host
         self.output = output
+        self.since = time.time()  # it has been here
         self.settled = asyncio.Event()  # no move has it in its hands
         self.settled.set()
         self.moving = False  # from the request to the outcome of a move

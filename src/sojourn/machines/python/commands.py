@@ -152,6 +152,7 @@ class Commands:
             "matched": self._digest if covered else "",
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
             "path": list(map(str, sys.path)),
+            "folder": _folder(),
             "pages": int(kernel.read_file("/proc/self/statm").split()[1]),
         }
 
@@ -352,6 +353,13 @@ def _runs_module(above: FrameType, below: FrameType) -> bool:
     return (below.f_code.co_name, above.f_code.co_name) == ("_run_module_as_main", "_run_code") and (
         below.f_code.co_filename == "<frozen runpy>"
     )
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
 
 
 def _pinned(where: str) -> Pinned:

@@ -15,7 +15,7 @@ from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec
 from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
 from sojourn.machines.python.carrier import Carrier
-from sojourn.machines.python.hosted import PythonHeld, PythonHost
+from sojourn.machines.python.hosted import PAGE, PythonHeld, PythonHost
 from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.packages import Environment
@@ -23,7 +23,6 @@ from sojourn.machines.python.templates import HasThreads, Key, Template
 from sojourn.resources import files
 from sojourn.resources.log import Log
 
-PAGE = 4096
 MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
 _said = logging.getLogger(__name__)
 
@@ -88,16 +87,7 @@ class PythonMachine:
     async def prepare(self, offer: Offer, log: Log, fetch: Fetch) -> PythonHeld:
         environment: dict[str, str] = offer.detail["environment"]
         cwd: str = offer.detail["cwd"]
-        reasons = files.missing(offer.resources)
-        if not os.path.isdir(cwd):
-            reasons.append(f"the working directory {cwd} is not here")
-        probed: Probed | None = None
-        try:
-            probed = await self._interpreters.like(offer.interpreter, self._environment)
-            where = f"{probed.interpreter.path} on the target"
-            reasons += Environment.of(probed.paths).lacks(offer.packages, where)
-        except SojournError as error:
-            reasons.append(error.message)
+        reasons, probed = await self._fit(offer)
         if reasons or probed is None:
             raise Refused("the target cannot take the process", reasons=reasons)
         order = Order(
@@ -112,6 +102,27 @@ class PythonMachine:
         template = await self._warm(base, Key.of(probed, self._seed, environment), order) or base
         carrier = await self._carrier(template, "hold", order, log)
         return PythonHeld(carrier, self._describer(offer, probed))
+
+    async def objections(self, offer: Offer) -> list[str]:
+        return (await self._fit(offer))[0]
+
+    async def _fit(self, offer: Offer) -> tuple[list[str], Probed | None]:
+        """Why the process cannot come here, and the interpreter that it would have."""
+        reasons = files.missing(offer.resources)
+        for folder in sorted({offer.detail["cwd"], offer.detail.get("folder") or offer.detail["cwd"]}):
+            if not os.path.isdir(folder):
+                reasons.append(
+                    f"the working directory {folder} is not here: start the program with "
+                    "`sojourn run --with DIR`, and it travels along"
+                )
+        probed: Probed | None = None
+        try:
+            probed = await self._interpreters.like(offer.interpreter, self._environment)
+            where = f"{probed.interpreter.path} on the target"
+            reasons += Environment.of(probed.paths).lacks(offer.packages, where)
+        except SojournError as error:
+            reasons.append(error.message)
+        return reasons, probed
 
     def blob(self, digest: str) -> Path | None:
         return self._baselines.path(digest)
@@ -157,7 +168,12 @@ class PythonMachine:
                 size=found["pages"] * PAGE,
                 resources=found["descriptors"],
                 blobs={digest: path.stat().st_size},
-                detail={"environment": environment, "cwd": identity.detail["cwd"], "path": found["path"]},
+                detail={
+                    "environment": environment,
+                    "cwd": identity.detail["cwd"],
+                    "folder": found["folder"],
+                    "path": found["path"],
+                },
             )
 
         return describe

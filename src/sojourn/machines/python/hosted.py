@@ -19,6 +19,8 @@ SIGNAL = signal.SIGURG
 TAP = 0.02  # seconds between two signals while a command is unanswered
 GRACE = 0.5  # seconds to answer a cancelled freeze; a host that does not is blocked where no handler runs
 SURVEY_WITHIN = 30.0
+LOOK_WITHIN = 3.0
+PAGE = 4096
 Describe = Callable[["PythonHost", dict[str, Any]], Awaitable[Offer]]
 
 
@@ -58,6 +60,16 @@ class PythonHost:
         if found["reasons"]:
             raise Unmovable("the program holds what cannot travel", reasons=found["reasons"])
         return await self._describe(self, found)
+
+    async def look(self) -> dict[str, Any]:
+        found = await self.ask("survey", within=LOOK_WITHIN)
+        return {
+            "resources": found["descriptors"],
+            "reasons": found["reasons"],
+            "folder": found["folder"],
+            "modules": len(found["modules"]),
+            "memory": found["pages"] * PAGE,
+        }
 
     async def ask(self, op: str, *, within: float, **arguments: Any) -> Any:
         """Sends a command and taps until it is answered. Raises Pinned when it is not, HostDied, or the error."""
