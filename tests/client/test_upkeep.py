@@ -147,7 +147,7 @@ def test_drain_empties_a_node_and_says_what_stays(
         with pytest.raises(Refused, match="drained"):
             start(COUNTS, "/dev/null", node=here)  # type: ignore[operator]
         assert start(COUNTS, "/dev/null", node=None).info().node in others  # type: ignore[operator]
-        assert [p for p in moving[0].check().targets if p.node == here][0].reasons
+        assert next(p for p in moving[0].check().targets if p.node == here).reasons
     finally:
         cluster.undrain(here)
     assert {row.name: row.state for row in cluster.nodes()}[here] == "up"

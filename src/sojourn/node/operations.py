@@ -210,6 +210,7 @@ class Operations:
         return {"state": record.state.value, "exit_code": record.exit_code, "signal": record.signal}
 
     async def _rm(self, asked: Named, emit: Emit) -> Any:
+        await self._router.catch_up()  # it may have ended this moment, elsewhere
         known = await self._router.find(asked.name)
         while True:
             process = self._node.processes.get(known.record.id)
