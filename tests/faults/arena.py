@@ -81,7 +81,8 @@ class Arena:
             link.close()
         down = [sys.executable, "-m", "sojourn.node", "down", "--home", str(self.home), "--json"]
         done = subprocess.run(down, check=True, stdout=subprocess.PIPE, timeout=SOON)
-        assert not msgspec.json.decode(done.stdout)["killed"], "a node did not end when it was asked to"
+        killed = msgspec.json.decode(done.stdout)["killed"]
+        assert not killed, f"{killed} did not end when asked to; {self.pids}, NATS {self.cluster.nats.pid}"
         self._pool.shutdown()
         gone(self.home)
         shutil.rmtree(self.home)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, options, processes, show, upkeep
+from sojourn.cli import clusters, events, options, processes, show, upkeep
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -63,6 +63,7 @@ for command in (
     processes.stop,
     processes.kill,
     processes.rm,
+    events.events,
     clusters.nodes,
     upkeep.drain,
     clusters.down,

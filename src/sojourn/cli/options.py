@@ -49,3 +49,4 @@ def process_argument(function: F) -> F:
 
 
 complete_node = _names("node")
+process_completion = _names("process")

@@ -5,8 +5,8 @@
     report = process.move("n2")
     print(report.downtime_ms, process.wait().exit_code)
 
-`home` finds the cluster's folder, `calls` says what each verb asks and answers (no I/O), `sync` and `aio`
-carry calls over a node's control socket, `embedded` starts and ends a cluster on this machine.
+`home` finds the cluster's folder, `calls` and `watching` say what each verb asks and answers (no I/O), `sync`
+and `aio` carry calls over a node's control socket, `embedded` starts and ends a cluster on this machine.
 
 Guarantees. A handle works as long as one node of the cluster does: when the node it talks to goes away, the
 next one of `cluster.json` is asked. A call that could do its work twice is never sent twice; it raises

@@ -19,8 +19,10 @@ from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
+from sojourn.client.watching import Reading
 from sojourn.errors import from_wire
 from sojourn.wire import control, framing
+from sojourn.wire.events import AnyEvent
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -164,6 +166,16 @@ class AsyncCluster(AsyncClusterUpkeep):
     async def nodes(self) -> list[NodeInfo]:
         """The nodes of the cluster."""
         return await self.link.ask(calls.nodes())
+
+    async def events(
+        self, *, follow: bool = False, process: str | None = None, since: float | None = None
+    ) -> AsyncIterator[AnyEvent]:
+        """What happened in the cluster, in order; see `Cluster.events`."""
+        reading = Reading(follow=follow, process=process, since=since)
+        async with aclosing(self.link.stream(reading.call)) as stream:
+            async for answer in stream:
+                if answer.item is not msgspec.UNSET:
+                    yield reading.take(answer.item).event
 
     async def process(self, name: str) -> AsyncProcess:
         """The handle of the process with this name or id. Raises NotFound."""

@@ -23,8 +23,10 @@ from sojourn.client import calls
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
+from sojourn.client.watching import Reading
 from sojourn.errors import from_wire
 from sojourn.wire import control, framing
+from sojourn.wire.events import AnyEvent
 
 T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -203,6 +205,20 @@ class Cluster(ClusterUpkeep):
     def nodes(self) -> list[NodeInfo]:
         """The nodes of the cluster."""
         return self.link.ask(calls.nodes())
+
+    def events(
+        self, *, follow: bool = False, process: str | None = None, since: float | None = None
+    ) -> Iterator[AnyEvent]:
+        """What happened in the cluster, in order (`sojourn.wire.events` has the types).
+
+        Args:
+            follow: go on for ever, from now on or from `since`; else what the journal has kept.
+            process: about this one only, by name or id.
+            since: Unix time of the first.
+        """
+        reading = Reading(follow=follow, process=process, since=since)
+        for item in self.link.stream(reading.call):
+            yield reading.take(item).event
 
     def process(self, name: str) -> Process:
         """The handle of the process with this name or id. Raises NotFound."""

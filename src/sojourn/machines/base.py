@@ -134,10 +134,15 @@ Fetch = Callable[[str], Awaitable[Path]]
 """Fetches a blob that an Offer lists, by digest, from the offering node; the path stays valid while prepare runs."""
 
 
+Trouble = Callable[[str, str, bool], None]
+"""Told a process's id, what is in a bad way with it, and whether that is over."""
+
+
 class Machine(Protocol):
     """One kind of machine on this node."""
 
     kind: str
+    trouble: Trouble  # set by whoever wants to hear of it
 
     async def interpreters(self) -> Sequence[Interpreter]: ...
 

@@ -117,6 +117,11 @@ class NatsRegistry:
             )
         return registry
 
+    @property
+    def client(self) -> Client:
+        """The connection, for what else the cluster keeps at the control plane."""
+        return self._client
+
     # -- records ---------------------------------------------------------------------------------
 
     async def create(self, record: Record) -> int:

@@ -17,7 +17,6 @@ import fcntl
 import gc
 import importlib
 import json
-import logging
 import os
 import secrets
 import select
@@ -37,9 +36,10 @@ import uvloop
 from sojourn.errors import InternalError, SojournError, Unavailable, UsageError, from_wire
 from sojourn.machines.base import Machine
 from sojourn.names import server as servers
+from sojourn.names.journal import Journal
 from sojourn.names.nats_kv import NatsRegistry
 from sojourn.names.server import Server
-from sojourn.node import config
+from sojourn.node import config, logs
 from sojourn.node.config import Cluster, NodePlace, Options
 from sojourn.node.daemon import Node
 
@@ -156,7 +156,8 @@ def _detach(folder: Path, *, keep: int) -> None:
 
 async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], None]) -> int:
     """Be one node until it is asked to end; `ready` is told its place."""
-    _log_to_stderr(name)
+    logs.set_up(name)
+    logs.hide(cluster.nats.password, Path(cluster.secret).read_bytes().hex())
     folder = config.node_folder(home, name)
     registry = await NatsRegistry.connect(cluster.nats, cluster.cluster, name=f"sojourn-{name}")
     node = Node(
@@ -164,6 +165,7 @@ async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], 
         home,
         secret=Path(cluster.secret).read_bytes(),
         registry=registry,
+        journal=Journal(registry.client, cluster.cluster),
         machines=_machines(folder, cluster.seed),
         options=cluster.options,
     )
@@ -196,32 +198,6 @@ def _warm() -> None:
     importlib.import_module("sojourn.machines.python.driver")
     gc.collect()
     gc.freeze()
-
-
-class _Lines(logging.Formatter):
-    """One line per record: time, level, node, room, text; a process is named with its id and epoch."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__()
-        self._node = node
-
-    def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        room = record.name.removeprefix("sojourn.")
-        head = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()} node={self._node} {room}: "
-        text = head + record.getMessage()
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
-
-
-def _log_to_stderr(name: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines(name))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(os.environ.get("SOJOURN_LOG", "INFO").upper())
-    logging.getLogger("nats").setLevel(logging.ERROR)
 
 
 # -- the starter's side

@@ -30,15 +30,17 @@ from sojourn.model.lease import Terms
 from sojourn.model.move import Target
 from sojourn.model.process import State
 from sojourn.names.directory import Directory, Value
+from sojourn.names.journal import Journal
 from sojourn.names.registry import Known, NodeEntry, Record, Registry
 from sojourn.node import config
+from sojourn.node.announcer import Announcer
 from sojourn.node.operations import Operations
 from sojourn.node.peers import Peers
-from sojourn.node.processes import Process
+from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Session
 from sojourn.node.tenure import Keeper
 from sojourn.resources.log import Log
-from sojourn.wire import peer
+from sojourn.wire import events, peer
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Node:
         home: the cluster's folder.
         secret: the cluster's.
         registry: connected.
+        journal: of the cluster.
         machines: by kind.
         options: the cluster's.
     """
@@ -69,6 +72,7 @@ class Node:
         *,
         secret: bytes,
         registry: Registry,
+        journal: Journal,
         machines: dict[str, Machine],
         options: config.Options,
     ) -> None:
@@ -78,6 +82,7 @@ class Node:
         self.registry = registry
         self.machines = machines
         self.directory = Directory()
+        self.events = Announcer(journal)
         self.points = Points(enabled=options.faults)
         self.address = ""
         self.processes: dict[str, Process] = {}  # by id: those that are here
@@ -100,8 +105,12 @@ class Node:
             entry=self._entry,
             ours=lambda record: record.id in self.processes or record.id in self.expected,
             usurped=self.ending.set,
+            lost=self._tell_lost,
+            returned=lambda: self._tell_up("its lease had run out"),
         )
         self.directory.listen(self._heard)
+        for machine in machines.values():
+            machine.trouble = self._tell_trouble
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -119,7 +128,8 @@ class Node:
         self.spawn(self.keeper.settle())
         await self._listen()
         self.spawn(self._know_interpreters())
-        log.info("node %s is ready at %s and %s", self.name, self.socket, self.address)
+        self.spawn(self.events.run())
+        self._tell_up("started")
 
     async def close(self) -> None:
         """End every process here, then the node."""
@@ -128,13 +138,16 @@ class Node:
         await asyncio.gather(*(self._end(process) for process in list(self.processes.values())))
         for machine in self.machines.values():
             await machine.close()
+        self._tell_gone(self.name, self._incarnation, "it was asked to end")
         with contextlib.suppress(SojournError, TimeoutError):
             async with asyncio.timeout(ENDING):
                 await asyncio.gather(*(process.written() for process in self.processes.values()))
+                await self.events.written()
                 await self.keeper.release()
         await self.peers.close()
         for session in list(self._sessions):
             session.close()
+        self.events.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -142,7 +155,7 @@ class Node:
         for process in self.processes.values():
             process.output.close()
         self.socket.unlink(missing_ok=True)
-        log.info("node %s has ended", self.name)
+        log.info("the node has ended")
 
     async def _end(self, process: Process) -> None:
         if process.host is None or process.over.is_set() or process.departed:
@@ -169,7 +182,7 @@ class Node:
         if task.cancelled() or (why := task.exception()) is None:
             return
         if not isinstance(why, SojournError):  # those are answers to somebody
-            log.error("a task of node %s failed", self.name, exc_info=why)
+            log.error("a task failed", exc_info=why)
 
     async def _listen(self) -> None:
         self.socket.unlink(missing_ok=True)
@@ -198,6 +211,8 @@ class Node:
         """Addresses are remembered. When a record is gone, what this node kept of the process goes too."""
         if isinstance(new, NodeEntry):
             self._addresses[name] = new.address
+        if isinstance(old, NodeEntry) and new is None and name != self.name:
+            self._tell_gone(name, old.incarnation, "its lease is over")
         if kind == "process" and isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
             if process is not None and process.over.is_set():
@@ -228,6 +243,28 @@ class Node:
         """Where that node listens, as far as is known; None when there is none, or it is dead."""
         return None if self.keeper.dead(node) else self._addresses.get(node)
 
+    # -- telling ---------------------------------------------------------------------------------
+
+    def _tell_up(self, why: str) -> None:
+        self.events.tell(events.NodeUp(time=time.time(), node=self.name, address=self.address, why=why))
+
+    def _tell_gone(self, name: str, incarnation: str, why: str) -> None:
+        """Everybody sees it; the journal keeps the first that says so."""
+        gone = events.NodeGone(time=time.time(), node=self.name, gone=name, why=why)
+        self.events.tell(gone, name=f"gone-{incarnation}")
+
+    def _tell_lost(self, record: Record) -> None:
+        self.events.tell(events.Lost(**told_of(record, self.name), at=record.node))
+
+    def _tell_trouble(self, process_id: str, what: str, mended: bool) -> None:
+        """A machine says what is in a bad way with one of its processes, or is not any more."""
+        process = self.processes.get(process_id)
+        name, epoch = (process.name, process.record.epoch) if process else ("", 0)
+        kind = events.Mended if mended else events.Trouble
+        self.events.tell(
+            kind(time=time.time(), node=self.name, what=what, process=name, id=process_id, epoch=epoch)
+        )
+
     # -- processes -------------------------------------------------------------------------------
 
     def log_folder(self, process_id: str) -> Path:
@@ -236,7 +273,13 @@ class Node:
     def keep(self, known: Known, host: Any, output: Log) -> Process:
         """Own a process from now on."""
         process = Process(
-            known, host, output, registry=self.registry, directory=self.directory, fenced=self._fenced
+            known,
+            host,
+            output,
+            registry=self.registry,
+            directory=self.directory,
+            fenced=self._fenced,
+            tell=self.events.tell,
         )
         self.processes[process.id] = process
         if host is not None:
@@ -371,12 +414,10 @@ class Node:
     ) -> None:
         say: Callable[..., None] = log.info if outcome is Target.ARRIVED else log.warning
         say(
-            "process %s %s epoch %d from %s: %s in %.1f ms%s",
-            record.name,
-            record.id,
-            record.epoch + 1,
+            "from %s: %s in %.1f ms%s",
             record.node,
             outcome.name.lower(),
             took * 1e3,
             "" if outcome is Target.ARRIVED else f" ({error}; {'; '.join(history)})",
+            extra=about(msgspec.structs.replace(record, epoch=record.epoch + 1)),
         )

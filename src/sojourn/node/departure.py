@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sojourn._util.ids import new_id
-from sojourn.errors import Busy, NotFound, Outdated, StaleEpoch, Unavailable, UsageError, WrongState
+from sojourn.errors import (
+    Busy,
+    NotFound,
+    Outdated,
+    SojournError,
+    StaleEpoch,
+    Unavailable,
+    UsageError,
+    WrongState,
+)
 from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, Result, SourceMove
 from sojourn.model.move import Source
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Stay
-from sojourn.node.processes import Process
+from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Emit
-from sojourn.wire import handshake
+from sojourn.wire import events, handshake
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -63,7 +71,26 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
 async def _moves(
     node: Node, process: Process, target: str, address: str, freeze: float, report: Any
 ) -> dict[str, Any]:
-    """Moves until an offer still holds at the freeze."""
+    """Moves until an offer still holds at the freeze; tells of it."""
+    node.events.tell(events.Moving(**told_of(process.record, node.name), to=target))
+    try:
+        facts = await _until_it_holds(node, process, target, address, freeze, report)
+    except SojournError as why:
+        reasons = [str(reason) for reason in why.details.get("reasons") or ()]
+        told = told_of(process.record, node.name)
+        node.events.tell(
+            events.Aborted(**told, to=target, why=str(why), reasons=reasons, history=why.history)
+        )
+        raise
+    known = {key: facts[key] for key in ("to", "strategy", "downtime_ms", "total_ms", "bytes")}
+    told = told_of(process.record, node.name) | {"epoch": facts["epoch"]}
+    node.events.tell(events.Moved(**told, **known))
+    return facts
+
+
+async def _until_it_holds(
+    node: Node, process: Process, target: str, address: str, freeze: float, report: Any
+) -> dict[str, Any]:
     for _ in range(OFFERS - 1):
         try:
             return await _move(node, process, target, address, freeze, report)
@@ -76,7 +103,6 @@ async def _move(
     node: Node, process: Process, target: str, address: str, freeze: float, report: Any
 ) -> dict[str, Any]:
     """One move from mark to outcome."""
-    began = time.monotonic()
     try:
         known = await _mark(process)
         assert process.host is not None
@@ -106,7 +132,10 @@ async def _move(
         )
         process.can_kill = lambda: move.state in BEFORE_COMMIT
         result = await move.run()
-        _log_move(result, time.monotonic() - began, move.history)
+        if result.outcome is not Source.MOVED:
+            log.warning(
+                "%s: %s", result.outcome.name.lower(), "; ".join(move.history), extra=about(known.record)
+            )
         return _conclude(node, process, result)
     finally:
         process.moving = False
@@ -167,24 +196,3 @@ def _conclude(node: Node, process: Process, result: Result) -> dict[str, Any]:
 
 def _history(result: Result) -> list[str]:
     return result.error.history if result.error else []
-
-
-def _log_move(result: Result, took: float, history: list[str]) -> None:
-    facts = result.facts
-    if result.outcome is Source.MOVED:
-        log.info(
-            "process %s %s epoch %d from %s to %s: moved in %.1f ms, downtime %.1f ms, %d bytes",
-            *(
-                facts[key]
-                for key in ("name", "id", "epoch", "from", "to", "total_ms", "downtime_ms", "bytes")
-            ),
-        )
-        return
-    log.warning(
-        "process %s %s epoch %d from %s to %s: %s after %.1f ms (%s; %s)",
-        *(facts[key] for key in ("name", "id", "epoch", "from", "to")),
-        result.outcome.name.lower(),
-        took * 1e3,
-        result.error,
-        "; ".join(history),
-    )

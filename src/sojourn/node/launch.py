@@ -15,9 +15,10 @@ from sojourn.machines.base import StartSpec
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
-from sojourn.node.processes import PACE
+from sojourn.node.processes import PACE, told_of
 from sojourn.node.requests import Run
 from sojourn.resources.log import Log
+from sojourn.wire import events
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -65,6 +66,8 @@ async def launch(node: Node, asked: Run) -> Record:
     finally:
         node.expected.discard(record.id)
     process.publish(state=State.RUNNING, pid=host.pid)
+    told = told_of(record, node.name)
+    node.events.tell(events.Started(**told, program=record.program, pid=host.pid))
     return msgspec.structs.replace(process.record, state=State.RUNNING, pid=host.pid)
 
 

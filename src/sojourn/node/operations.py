@@ -26,6 +26,7 @@ from sojourn.node.owner import Owner, first
 from sojourn.node.requests import List, Logs, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
 from sojourn.node.talk import Emit
+from sojourn.node.watching import Watching
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -59,6 +60,7 @@ class Operations:
             "rm": (Named, self._rm),
             "down": (Nothing, self._down),
             "show": (Named, self._show),
+            **Watching(node).table,
             "testing.hold": (Point, self._hold),
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),

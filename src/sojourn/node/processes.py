@@ -24,8 +24,10 @@ from sojourn.errors import StaleEpoch, Unavailable
 from sojourn.machines.base import Exit, Host
 from sojourn.model.process import Event, State, epoch_after
 from sojourn.names.directory import Directory
-from sojourn.names.registry import Known, Registry
+from sojourn.names.registry import Known, Record, Registry
 from sojourn.resources.log import Log
+from sojourn.wire import events
+from sojourn.wire.events import AnyEvent
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Process:
         host: what runs it; None for one that could not be started.
         output: its log.
         fenced: told when somebody else turns out to own it.
+        tell: of what happens to it.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Process:
         registry: Registry,
         directory: Directory,
         fenced: Callable[[Process], None],
+        tell: Callable[[AnyEvent], None],
     ) -> None:
         self.record = known.record
         self.revision = known.revision
@@ -68,6 +72,7 @@ class Process:
         self.registry = registry
         self._directory = directory
         self._fenced = fenced
+        self._tell = tell
         self._wanted: dict[str, Any] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -126,7 +131,7 @@ class Process:
             except Unavailable:
                 await asyncio.sleep(PACE)
         if known is None or known.record.id != self.id or known.record.node != self.record.node:
-            log.warning("process %s %s: somebody else owns it; the copy here ends", self.name, self.id)
+            log.warning("somebody else owns it; the copy here ends", extra=about(self.record))
             self.gone.set()
             self._fenced(self)
             return False
@@ -135,6 +140,8 @@ class Process:
             epoch = epoch_after(epoch, Event.NODE_RETURNED)
         self.record = msgspec.structs.replace(self.record, epoch=epoch)
         self.revision = known.revision
+        if known.record.state is State.LOST:
+            self._tell(events.Returned(**told_of(self.record, self.record.node)))
         return True
 
     # -- its end ---------------------------------------------------------------------------------
@@ -149,7 +156,8 @@ class Process:
         self.exit = ended
         self.output.end()
         self.over.set()
-        log.info("process %s %s epoch %d ended: %s", self.name, self.id, self.record.epoch, describe(ended))
+        told = told_of(self.record, self.record.node)
+        self._tell(events.Ended(**told, exit_code=ended.code, signal=ended.signal))
         self.publish(state=State.ENDED, exit_code=ended.code, signal=ended.signal, pid=None, fallback="")
 
     def depart(self) -> None:
@@ -164,5 +172,11 @@ class Process:
             self.output.close()
 
 
-def describe(ended: Exit) -> str:
-    return f"signal {ended.signal}" if ended.signal else f"exit code {ended.code}"
+def about(record: Record) -> dict[str, Any]:
+    """What makes a log line one about this process (the argument `extra`)."""
+    return {"told": {"process": record.name, "id": record.id, "epoch": record.epoch}}
+
+
+def told_of(record: Record, node: str) -> dict[str, Any]:
+    """What every event about a process says; `node` tells it."""
+    return {"time": time.time(), "node": node, **about(record)["told"]}

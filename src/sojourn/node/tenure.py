@@ -33,6 +33,8 @@ class Keeper:
         entry: makes what the lease says, anew for each renewal.
         ours: whether this node holds that process of its own, or is about to.
         usurped: told when another daemon has this node's name.
+        lost: told of the processes that this node declared lost.
+        returned: told when this node has its lease again, after it had run out.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class Keeper:
         entry: Callable[[], NodeEntry],
         ours: Callable[[Record], bool],
         usurped: Callable[[], None],
+        lost: Callable[[Record], None],
+        returned: Callable[[], None],
     ) -> None:
         self.terms = terms
         self._registry = registry
@@ -51,6 +55,8 @@ class Keeper:
         self._entry = entry
         self._ours = ours
         self._usurped = usurped
+        self._lost = lost
+        self._returned = returned
         self._name = entry().name
         self._revision = 0
         now = time.monotonic()
@@ -79,6 +85,7 @@ class Keeper:
         self._revision = await self._registry.lease(self._entry(), self._revision, int(self.terms.ttl))
         if self._tenancy.lapsed(sent):
             self._sound_since = sent  # others may have taken us for dead in between
+            self._returned()
         self._tenancy.renewed(sent)
         self._observer.contact(time.monotonic())
 
@@ -90,7 +97,7 @@ class Keeper:
                 await self.take()
             except Unavailable as why:
                 pause = min(RETRY, pause)
-                log.warning("the lease of %s could not be renewed: %s", self._name, why)
+                log.warning("the lease could not be renewed: %s", why)
             except StaleEpoch:
                 log.critical("another daemon has the name %s; this one ends", self._name)
                 self._usurped()
@@ -137,5 +144,5 @@ class Keeper:
             revision = await self._registry.update(record, known.revision)
         except (StaleEpoch, Unavailable):
             return  # somebody was faster, or we look again soon
-        log.warning("process %s %s is lost: node %s died", record.name, record.id, record.node)
+        self._lost(record)
         self._directory.wrote(record, revision)

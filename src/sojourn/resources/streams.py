@@ -24,11 +24,14 @@ from sojourn.resources.log import Log
 CHUNK = 256 * 1024
 RETRY = 0.5  # seconds between two tries to write to a full disk
 
+Said = Callable[[str, bool], None]
+"""Told what is wrong, and whether that is over."""
+
 
 class OutputDrain:
     """Drains one pipe into the log. Owns `fd` (the pipe's read end)."""
 
-    def __init__(self, fd: int, log: Log, stream: int, said: Callable[[str], None]) -> None:
+    def __init__(self, fd: int, log: Log, stream: int, said: Said) -> None:
         self._fd = fd
         self._log = log
         self._stream = stream
@@ -76,7 +79,8 @@ class OutputDrain:
             if self._retry is None:
                 reason = errno.errorcode.get(error.errno or 0, "error")
                 self._said(
-                    f"the log takes no more output ({reason}: {error.strerror}); the program will wait"
+                    f"its log takes no more output ({reason}: {error.strerror}): what it writes waits, nothing is lost",
+                    False,
                 )
                 self._loop.remove_reader(self._fd)
             self._retry = self._loop.call_later(RETRY, self._again)
@@ -87,7 +91,7 @@ class OutputDrain:
     def _again(self) -> None:
         if not self.ended.done() and self._keep():
             self._retry = None
-            self._said("the log takes output again")
+            self._said("its log takes output again", True)
             self._loop.add_reader(self._fd, self._readable)
 
     def _end(self) -> None:

@@ -40,11 +40,11 @@ def test_drain_takes_all_at_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_the_drain_and_loses_nothing(tmp_path: Path) -> None:
-    async def work() -> list[str]:
+    async def work() -> list[tuple[str, bool]]:
         log = Log(tmp_path / "log", 1)
-        said: list[str] = []
+        said: list[tuple[str, bool]] = []
         reading, writing = os.pipe()
-        drain = OutputDrain(reading, log, OUT, said.append)
+        drain = OutputDrain(reading, log, OUT, lambda what, mended: said.append((what, mended)))
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
@@ -63,8 +63,8 @@ def test_a_full_disk_stops_the_drain_and_loses_nothing(tmp_path: Path) -> None:
         log.close()
         return said
 
-    first, *_ = asyncio.run(work())
-    assert "EFBIG" in first
+    (what, mended), (_, mended_then) = asyncio.run(work())
+    assert "EFBIG" in what and (mended, mended_then) == (False, True)
 
 
 def test_input_waits_is_taken_back_and_given_again() -> None:

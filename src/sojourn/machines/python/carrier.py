@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from typing import Any
 
 from sojourn.errors import HostDied
@@ -14,7 +13,7 @@ from sojourn.machines.python.link import Link
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.templates import Birth, Template
 from sojourn.resources.log import ERR, OUT, Log
-from sojourn.resources.streams import InputFeed, OutputDrain
+from sojourn.resources.streams import InputFeed, OutputDrain, Said
 
 BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program uses
 
@@ -22,7 +21,7 @@ BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program u
 class Carrier:
     """Guarantee: the process is a child of this one and is reaped here, once; signals reach it or nobody."""
 
-    def __init__(self, log: Log, said: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, said: Said) -> None:
         self._loop = asyncio.get_running_loop()
         self.feed = InputFeed()
         out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
@@ -37,9 +36,7 @@ class Carrier:
         self.ended: asyncio.Future[Exit] = self._loop.create_future()
 
     @classmethod
-    async def begin(
-        cls, template: Template, op: str, order: Order, log: Log, said: Callable[[str], None]
-    ) -> Carrier:
+    async def begin(cls, template: Template, op: str, order: Order, log: Log, said: Said) -> Carrier:
         """Orders a host and waits for its birth. Raises HostDied."""
         carrier = cls(log, said)
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sojourn._util import kernel
 from sojourn.errors import Refused, SojournError, UsageError
-from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec
+from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec, Trouble
 from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
 from sojourn.machines.python.carrier import Carrier
@@ -24,7 +24,7 @@ from sojourn.resources import files
 from sojourn.resources.log import Log
 
 MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
-_said = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class PythonMachine:
@@ -47,6 +47,7 @@ class PythonMachine:
         self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
         self._carriers: set[Carrier] = set()
         self._sessions: set[int] = set()  # of every host there has been
+        self.trouble: Trouble = _log_trouble
         kernel.become_subreaper()
 
     async def interpreters(self) -> Sequence[Interpreter]:
@@ -179,7 +180,9 @@ class PythonMachine:
         return describe
 
     async def _carrier(self, template: Template, op: str, order: Order, log: Log) -> Carrier:
-        carrier = await Carrier.begin(template, op, order, log, _said.warning)
+        carrier = await Carrier.begin(
+            template, op, order, log, lambda what, mended: self.trouble(log.folder.name, what, mended)
+        )
         self._carriers.add(carrier)
         self._sessions.add(carrier.pid)
         carrier.ended.add_done_callback(lambda _: self._ended(carrier))
@@ -212,6 +215,10 @@ class PythonMachine:
             made: Coroutine[Any, Any, Template | None] = make()
             task = self._templates[key] = asyncio.create_task(made)
         return await asyncio.shield(task)
+
+
+def _log_trouble(process_id: str, what: str, mended: bool) -> None:
+    logger.log(logging.INFO if mended else logging.WARNING, what, extra={"told": {"id": process_id}})
 
 
 def _spoilt(task: asyncio.Task[Template | None]) -> bool:
