@@ -1,7 +1,9 @@
-"""Images for the exhaustive test: the stack and `__main__`, through the engine's own heap, with no world behind it."""
+"""Images for the exhaustive test: the stack, `__main__` and the context variables, through the engine's own heap, with
+no world behind it."""
 
 from __future__ import annotations
 
+import contextvars
 import sys
 from types import ModuleType
 
@@ -11,8 +13,12 @@ from sojourn.frames.record import FrameRecord, Stack
 
 
 def dump(stack: Stack) -> bytes:
-    return heap_dump((stack.records, sys.modules["__main__"]), stack=stack)
+    context = stack.context if stack.context is not None else contextvars.Context()
+    return heap_dump((stack.records, sys.modules["__main__"], list(context.items())), stack=stack)
 
 
 def load(image: bytes) -> tuple[list[FrameRecord], ModuleType]:
-    return heap_load(image)
+    records, main, variables = heap_load(image)
+    for variable, value in variables:
+        variable.set(value)
+    return records, main

@@ -124,7 +124,8 @@ def freeze_to(
     Raises:
         Unmovable: something cannot travel; nothing was written. Outdated: modules came after the survey.
     """
-    values = state.capture()
+    context = stack.context
+    values = state.capture() if context is None else context.copy().run(state.capture)
     edits: list[Any] = []
     names: list[tuple[str, Any]] = [(name, value) for name, value in values.items()]
     if match is not None:

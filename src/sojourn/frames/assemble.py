@@ -30,6 +30,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from .analyze import VERSION, Facts, Handler, Position, cache_units, facts
+from .course import Course
+from .epilogues import write_inner_call
 from .record import FrameRecord
 from .tables import write_exception_table, write_line_table
 from .writer import NO_POSITION, Writer
@@ -37,36 +39,6 @@ from .writer import NO_POSITION, Writer
 CO_VARARGS, CO_VARKEYWORDS = 4, 8
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 _STOP_ITERATION_WRAP = 4  # CALL_INTRINSIC_1: ASYNC_GEN_WRAP
-
-# What becomes of the value that the inner frame gives: a record's `after` holds words of this table, which are carried
-# out in turn. "none" as argument stands for the constant None.
-EPILOGUES: dict[str, tuple[tuple[str, int | str], ...]] = {
-    "drop": (("POP_TOP", 0),),
-    "none": (("POP_TOP", 0), ("LOAD_CONST", "none")),
-    "null": (("PUSH_NULL", 0),),
-    "truth": (("UNARY_NOT", 0), ("UNARY_NOT", 0)) if VERSION < (3, 13) else (("TO_BOOL", 0),),
-    "falsehood": (("UNARY_NOT", 0),) if VERSION < (3, 13) else (("TO_BOOL", 0), ("UNARY_NOT", 0)),
-    # Further ones are more than a row: "next" (StopIteration leaves the loop), "ask" (NotImplemented asks the other
-    # operand), "ask-inverted" (the same, and what else it gives is inverted).
-}
-_JUMP_IF_FALSE = "POP_JUMP_FORWARD_IF_FALSE" if VERSION < (3, 12) else "POP_JUMP_IF_FALSE"
-
-
-def _ask_in_turn(stages: list[tuple[Any, Any, Any]], otherwise: object) -> object:
-    while stages:
-        method, receiver, other = stages.pop(0)
-        result = method(receiver, other)
-        if result is not NotImplemented:
-            return result
-    if type(otherwise) is str:
-        raise TypeError(otherwise)
-    return otherwise
-
-
-# What is left of an operator whose first method gave NotImplemented. It has a namespace of its own, so that a stack
-# with this frame on it can be frozen like any other.
-ask_in_turn = FunctionType(_ask_in_turn.__code__.replace(co_filename="<sojourn>", co_name="ask_in_turn"), {})
-
 
 @dataclass(slots=True, eq=False)
 class Plan:
@@ -78,8 +50,8 @@ class Plan:
     shift: int = 0  # length of the prologue
     entry: int = 0  # generators: offset of RETURN_GENERATOR
     pause: int | None = None  # generators: offset of the priming YIELD_VALUE
-    # Offset of a call of ours -> what becomes of its result.
-    calls: dict[int, str] = field(default_factory=dict[int, str])
+    calls: list[int] = field(default_factory=list[int])  # offsets: the inner frame's call, then the course's
+    course: Course | None = None
     marks: dict[int, int] = field(default_factory=dict[int, int])  # offset of a raise -> offset in the original
 
     def original_offset(self, offset: int) -> int:
@@ -87,12 +59,6 @@ class Plan:
         if offset >= self.shift:
             return offset - self.shift
         return self.marks.get(offset, self.record.site or 0)
-
-    def calls_inner(self, offset: int, inner: CodeType) -> bool:
-        """Is a frame of `inner` what the call at this offset of the prologue was made for?"""
-        call = self.call_at(offset)
-        expected = self.inner if call == min(self.calls, default=None) else ask_in_turn.__code__
-        return call is not None and inner is expected
 
     def call_at(self, offset: int) -> int | None:
         """The call of ours at this position; 3.11 stands behind the call's caches while it runs."""
@@ -103,7 +69,7 @@ class Plan:
         """The record with the values that are still to be taken, and the resumer among them."""
         record = self.record.shape()
         record.values = self.values[::-1]
-        resumer = record.values.pop(len(record.values) - 1 - record.fallback) if record.has_inner else None
+        resumer = record.values.pop(len(record.values) - 1 - record.course) if record.has_inner else None
         return record, resumer
 
 
@@ -134,7 +100,7 @@ def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
     """The code object that rebuilds `record` (whose values will stand in `values`, last first) and goes on."""
     code = record.code
     original = facts(code)
-    plan = Plan(record.shape(), values)
+    plan = Plan(record.shape(), values, course=Course(values) if record.course else None)
     writer = Writer(code, values.pop)
     if record.generator:
         plan.entry = writer.emit("RETURN_GENERATOR")
@@ -155,8 +121,8 @@ def one_time_code(record: FrameRecord, values: list[Any]) -> CodeType:
     if record.generator and record.prime != "created":
         _write_pause(writer, plan, position, handler)
     writer.push(record.pre, {}, plan.marks)
-    if record.has_inner:
-        _write_inner_call(writer, plan, position, handler)
+    if record.has_inner or record.course:
+        write_inner_call(writer, plan, position, handler)
     writer.jump_to_original(record.target)
     return _finish(writer, plan, original, arguments)
 
@@ -222,76 +188,6 @@ def _write_pause(writer: Writer, plan: Plan, position: Position, handler: Handle
     writer.land(send)
     writer.at(NO_POSITION)
     writer.jump_to_original(record.exit)
-
-
-def _write_inner_call(writer: Writer, plan: Plan, position: Position, handler: Handler | None) -> None:
-    """Call the next inner frame's resumer, and do with its result what the interrupted instruction would have done."""
-    record = plan.record
-    writer.at(position)
-    call = writer.call_taken()
-    end = len(writer.code)
-    writer.at(NO_POSITION)
-    plan.calls[call] = record.after
-    words = record.after.split()
-    if "next" in words:
-        _write_loop_exit(writer, call - 2, end, record.exit, handler)
-    else:
-        writer.cover(call - 2, handler)
-    for number, word in enumerate(words):
-        if word.startswith("ask"):
-            rest = " ".join(words[number + 1 :])
-            _write_ask(writer, plan, position, handler, rest, inverted=word == "ask-inverted")
-        for name, arg in EPILOGUES.get(word, ()):
-            writer.emit(name, writer.none if arg == "none" else int(arg))
-
-
-def _write_loop_exit(writer: Writer, start: int, end: int, leave: int, handler: Handler | None) -> None:
-    """StopIteration from the call takes the iterator off the stack and leaves the loop; anything else goes on."""
-    over = writer.emit("JUMP_FORWARD")
-    caught = len(writer.code)
-    depth = writer.depth - 1  # the result is not there
-    writer.handlers.append(Handler(start, end, caught, depth, False))
-    writer.emit("PUSH_EXC_INFO")
-    writer.load(writer.const(StopIteration))
-    writer.emit("CHECK_EXC_MATCH")
-    other = writer.emit(_JUMP_IF_FALSE)
-    writer.emit("POP_TOP")
-    writer.emit("POP_EXCEPT")
-    writer.emit("POP_TOP")
-    writer.jump_to_original(leave)
-    writer.land(other)
-    writer.emit("SWAP", 2)
-    writer.emit("POP_EXCEPT")
-    reraised = writer.emit("RERAISE", 0)
-    writer.cover(reraised, handler)
-    writer.land(over)
-
-
-def _write_ask(
-    writer: Writer, plan: Plan, position: Position, handler: Handler | None, rest: str, *, inverted: bool
-) -> None:
-    """NotImplemented asks what is left to be asked; otherwise the two values for that are dropped."""
-    writer.emit("COPY", 1)
-    writer.load(writer.const(NotImplemented))
-    writer.emit("IS_OP", 0)
-    given = writer.emit(_JUMP_IF_FALSE)
-    writer.emit("POP_TOP")
-    writer.grow(-1)
-    writer.at(position)
-    call = writer.call_const(writer.const(ask_in_turn), takes=2)
-    writer.cover(call - 2, handler)
-    writer.at(NO_POSITION)
-    plan.calls[call] = rest
-    over = writer.emit("JUMP_FORWARD")
-    writer.land(given)
-    for _ in range(2):
-        writer.take()
-        writer.emit("POP_TOP")
-        writer.grow(-1)
-    if inverted:
-        for name, arg in EPILOGUES["falsehood"]:
-            writer.emit(name, int(arg))
-    writer.land(over)
 
 
 def _finish(writer: Writer, plan: Plan, original: Facts, arguments: int) -> CodeType:

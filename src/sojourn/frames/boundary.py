@@ -11,8 +11,8 @@ There are three kinds of boundary:
 2. *Direct*: the interpreter entered the inner frame itself. It has taken the operands off the stack, saved the depth,
    and will push the result (`DIRECT`: instructions that push nothing, or hold more than the saved depth).
 3. *C*: a C function entered the inner frame. If it only passes the result on (a type's slot for `+`, a method object, a
-   `partial`), we know what follows: the tables of `operators` for all that is no call, `_call` for calls. If it
-   holds state of its own (`sorted`, `sum`, an import), it pins the frame: `Pin`.
+   `partial`), we know what follows: `calls`, `attributes`, and `operators` for the rest. If what is left to be done is
+   little, it is a `course`. If it holds state of its own (`sorted`, `sum`, an import), it pins the frame: `Pin`.
 
 Guarantee: an inner frame counts as what the instruction called only if its code proves it (a special method's name,
 a property's function, the callable's code). A `__del__`, a weakref callback or a signal handler that happens to run in
@@ -33,9 +33,11 @@ from itertools import chain, dropwhile, filterfalse, islice, starmap, takewhile
 from typing import Any
 
 from .analyze import VERSION, Facts, Instruction
+from .attributes import ATTRIBUTES, through_attribute
+from .calls import through_call
 from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, plain
 from .operators import OPERATORS, SPECIAL, through_operator
-from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, code_behind, find, lowest_operand
+from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
 
 __all__ = ["BLOCKING", "CALLS", "Blocking", "Continuation", "Pin", "Site", "blocked_callable", "decide", "is_blocked"]
 
@@ -51,7 +53,9 @@ def decide(site: Site) -> Continuation:
         return _direct_init(site)
     name = site.instruction.name
     if name in CALLS:
-        return _call(site)
+        return through_call(site)
+    if name in ATTRIBUTES:
+        return through_attribute(site)
     if name in OPERATORS:
         return through_operator(site, OPERATORS[name])
     special = SPECIAL.get(name)
@@ -94,16 +98,22 @@ def _generator(site: Site) -> Continuation:
     raise site.pin("a generator is being run by", callable)
 
 
-# Iterators made in C that hold nothing while they ask their one source: asking them again asks the source again.
+# Iterators made in C that hold nothing while they ask their (first) source: asking them again asks the source again.
 _TRANSPARENT = frozenset({enumerate, filter, chain, dropwhile, filterfalse, islice, starmap, takewhile})
+_SEVERAL = frozenset({map, zip})
 
 
 def _feeds(generator: Any, iterator: Any) -> bool:
     """Does the next step of `iterator` come down to the next step of `generator` and nothing else?"""
     while iterator is not generator:
+        if type(iterator) in _SEVERAL:
+            iterator = next(r for r in gc.get_referents(iterator) if type(r) is tuple)[0]
+            continue
         if type(iterator) not in _TRANSPARENT:
             return False
-        sources = [r for r in gc.get_referents(iterator) if r is generator or type(r) in _TRANSPARENT]
+        sources = [
+            r for r in gc.get_referents(iterator) if r is generator or type(r) in _TRANSPARENT or type(r) in _SEVERAL
+        ]
         if len(sources) != 1:
             return False
         iterator = sources[0]
@@ -133,33 +143,8 @@ def _direct(site: Site) -> Continuation:
 def _direct_init(site: Site) -> Continuation:
     """3.13 enters `__init__` of a specialized class call through a frame of its own that keeps the new object."""
     assert site.inner_view.previous is not None and site.depth is not None
-    return Continuation(site.depth, pre=[site.inner_view.previous.slot(0)], after="drop")
-
-
-# ---- 3. entered through C: calls -------------------------------------------------------------------------------------
-
-
-def _call(site: Site) -> Continuation:
-    function, receiver, inner_code = site.inner_view.function, site.inner_self, site.inner_code
-    site.live.expect(function, *type(receiver).__mro__)
-    if receiver is not NULL:
-        site.live.expect(receiver)
-    callable, _, _, lowest = site.read_call()
-    if isinstance(callable, type):
-        if code_behind(find(type(callable), "__call__")) is inner_code:
-            return Continuation(lowest)  # a metaclass's `__call__`
-        if inner_code is code_behind(find(callable, "__init__")):
-            if not isinstance(receiver, callable):
-                raise site.pin("the object under construction cannot be found in", callable)
-            return Continuation(lowest, pre=[receiver], after="drop")
-        raise site.pin("held by", callable)
-    if inner_code.co_name != "__del__" and callable is receiver and callable is not NULL:
-        return Continuation(lowest)  # a method object's call puts self into the slot below the arguments
-    if callable is exec:
-        return Continuation(lowest, after="none")
-    if callable is eval or inner_code is code_behind(callable):
-        return Continuation(lowest)
-    raise site.pin("held by", callable)
+    made = site.inner_view.previous.slot(0)
+    return Continuation(site.depth, course=["construct", type(made), (), {}, [made]])
 
 
 # ---- blocked in C: calls that may be made again ----------------------------------------------------------------------

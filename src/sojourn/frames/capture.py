@@ -25,19 +25,22 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from types import CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
 from sojourn.errors import InternalError
 
+from . import contexts
 from .analyze import Instruction
-from .assemble import Plan, unbuilt
+from .assemble import Plan, original_of, unbuilt
 from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
 from .cstack import sleep_deadline
 from .layout import LiveObjects, handled_exception, verify
 from .reading import Reading
 from .record import FrameRecord, Stack
+from .sites import code_behind
 
 __all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
 
@@ -83,7 +86,9 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
         readings.append(reading)
         at = at.f_back
     _settle_exceptions(_segments(readings), current)
-    return _linked(readings, ahead)
+    stack = _linked(readings, ahead)
+    stack.context = contexts.outermost(reading.course for reading in readings)
+    return stack
 
 
 def _segments(readings: list[Reading]) -> list[list[Reading]]:
@@ -180,7 +185,7 @@ def _read_caller(reading: Reading, result: Any, waited: float) -> None:
     reading.read_stack(reading.code_facts.kinds(reading.instruction())[: continuation.keep])
     for value in continuation.pre:
         reading.push(value)
-    if continuation.after or continuation.reenter or continuation.fallback:
+    if continuation.after or continuation.reenter or continuation.course:
         raise Pin(reading.frame, f"called through {reading.instruction().name}")
     reading.push(result)
     reading.record.site = reading.instruction().offset
@@ -208,11 +213,9 @@ def _decide(reading: Reading, inner: Reading, live: LiveObjects) -> Continuation
 def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     record, plan = reading.record, reading.plan
     if plan is not None and reading.in_prologue:
-        call = plan.call_at(reading.frame.f_lasti)
-        if call is None or not plan.calls_inner(call, inner.frame.f_code):
-            raise Pin(reading.frame, "a finalizer or a signal handler is running")
+        _check_planned(reading, plan, inner)
         _follow_plan(reading, plan)
-        record.after = plan.calls[call]
+        record.has_inner = True
         return
     instruction = reading.instruction()
     continuation = _decide(reading, inner, live)
@@ -227,7 +230,7 @@ def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     reading.read_stack(kinds[: continuation.keep])
     reading.push_pre(continuation.pre)
     record.after, record.exit = continuation.after, continuation.exit
-    reading.fall_back(continuation.fallback)
+    reading.take_course(continuation.course)
     record.target = instruction.start if continuation.reenter else reading.code_facts.behind(instruction)
     record.has_inner = True
 
@@ -255,15 +258,29 @@ def blocked_in(frame: FrameType) -> Pin | None:
 # ---- frames in their prologue ----------------------------------------------------------------------------------------
 
 
+def _check_planned(reading: Reading, plan: Plan, inner: Reading) -> None:
+    """Is the inner frame what the prologue has called?"""
+    call = plan.call_at(reading.frame.f_lasti)
+    if call is not None and call == plan.calls[0] and (plan.course is None or plan.course.resumer is not None):
+        if inner.frame.f_code is plan.inner:
+            return
+    elif call is not None and plan.course is not None:
+        calling = plan.course.calling
+        if code_behind(calling) is original_of(inner.frame.f_code):
+            return
+        raise Pin(reading.frame, "held by", calling.func if type(calling) is partial else calling)
+    raise Pin(reading.frame, "a finalizer or a signal handler is running")
+
+
 def _follow_plan(reading: Reading, plan: Plan) -> None:
-    """The frame's stack stands as at the call of the inner frame: read it, and take the rest from the plan."""
+    """The frame's stack stands as at a call of ours: read it, and take the rest from the plan."""
     record, planned = reading.record, plan.record
     _read_planned_stack(reading, plan)
     first = reading.code_facts.locals_count + len(planned.kinds)
     reading.push_pre([reading.view.slot(first + index) for index in range(len(planned.pre))])
-    if plan.record.fallback and len(plan.values) == plan.record.fallback:
-        reading.fall_back(plan.values[::-1])
-    record.has_inner = True
+    record.after = planned.after
+    if plan.course is not None:
+        reading.take_course(plan.course.state())
 
 
 def _read_planned_stack(reading: Reading, plan: Plan) -> None:
@@ -280,14 +297,23 @@ def _read_prologue(reading: Reading) -> list[FrameRecord]:
     """
     plan, frame = reading.plan, reading.frame
     assert plan is not None
-    after = plan.calls.get(frame.f_lasti)
-    if after is None:
+    if frame.f_lasti not in plan.calls:
         raise Pin(frame, "it is being rebuilt")
     _follow_plan(reading, plan)
-    reading.record.after = after
+    if plan.course is not None and plan.course.resumer is None:
+        return []  # the course's own call has not been made, and will be named again
+    reading.record.has_inner = True
+    return unbuilt(_resumer_at(reading, plan))
+
+
+def _resumer_at(reading: Reading, plan: Plan) -> FunctionType:
+    """The resumer that the prologue is about to call."""
+    if plan.course is not None:
+        found: Any = plan.course.resumer
+        return found
     first = reading.code_facts.locals_count + len(plan.record.kinds) + len(plan.record.pre)
     callables = (reading.view.slot(first), reading.view.slot(first + 1))  # the order depends on the version
-    return unbuilt(next(c for c in callables if isinstance(c, FunctionType)))
+    return next(c for c in callables if isinstance(c, FunctionType))
 
 
 # ---- generators that do not run --------------------------------------------------------------------------------------
@@ -371,7 +397,7 @@ def _restored(reading: Reading, plan: Plan) -> FrameRecord:
     if planned.prime == "running":
         left, resumer = plan.remaining()
         record.prime = "running"
-        record.pre, record.after, record.fallback = planned.pre, planned.after, planned.fallback
+        record.pre, record.after, record.course = planned.pre, planned.after, planned.course
         record.has_inner = planned.has_inner
         record.values += left.values
         record.inner = unbuilt(resumer)

@@ -1,6 +1,6 @@
 # pyright: basic
 # (generators, frames and hooks of the interpreter have few static types)
-"""Operators, attributes, loops and `with` that came down to Python through a C slot: what they do with the result.
+"""Operators, loops and `with` that came down to Python through a C slot: what they do with the result.
 
 Theory. An instruction hands its operands to a C slot, and the slot calls a special method. For most, the result of
 the method is the instruction's. Some do more: a comparison whose result decides a jump needs its truth, `in` may be
@@ -13,14 +13,15 @@ is the very operand the instruction would ask. (`[a] == [b]` calls `a.__eq__` to
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import WrapperDescriptorType
 from typing import Any
 
-from .analyze import VERSION, Instruction
-from .layout import NULL
-from .sites import Continuation, Site, code_behind, find
+from .analyze import VERSION
+from .course import find, type_name
+from .sites import Continuation, Site, code_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,6 @@ OPERATORS: dict[str, Operator] = {
     "GET_YIELD_FROM_ITER": Operator(1, _methods("iter")),
     "GET_AWAITABLE": Operator(1, _methods("await")),
     "GET_AITER": Operator(1, _methods("aiter")),
-    "LOAD_ATTR": Operator(1, _methods("getattr getattribute")),
-    "LOAD_METHOD": Operator(1, _methods("getattr getattribute")),
-    "STORE_ATTR": Operator(2, _methods("setattr"), after="drop"),
-    "DELETE_ATTR": Operator(1, _methods("delattr"), after="drop"),
     "FORMAT_SIMPLE": Operator(1, _methods("format str repr")),
     "FORMAT_WITH_SPEC": Operator(2, _methods("format"), (2,)),
 }
@@ -80,41 +77,32 @@ def through_operator(site: Site, operator: Operator) -> Continuation:
     instruction, depth = site.instruction, len(site.kinds)
     method = site.inner_code.co_name
     continuation = Continuation(depth - operator.operands, after=operator.after)
-    if instruction.name in ATTRIBUTES:
-        if not _is_attribute_access(site, operator):
-            raise site.pin(f"held by {instruction.name}", site.inner_view.function)
-        if instruction.name == "LOAD_METHOD" or (instruction.name == "LOAD_ATTR" and _loads_method(instruction)):
-            # The pair for a call: [NULL, callable] up to 3.12, [callable, NULL] from then on.
-            if VERSION < (3, 13):
-                continuation.pre = [NULL]
-            else:
-                continuation.after = "null"
-        return continuation
     receiver = next((r for r in operator.receivers if site.is_operand(r, site.inner_self)), None)
     if method not in operator.methods or receiver is None:
         raise site.pin(f"held by {instruction.name}", site.inner_view.function)
     if instruction.name == "CONTAINS_OP":
         continuation.after = "falsehood" if instruction.arg else "truth"
     elif instruction.name == "BINARY_OP":
-        _ask_for_arithmetic(site, continuation)
+        continuation.course = _arithmetic(site)
     elif instruction.name == "COMPARE_OP":
-        _ask_for_comparison(site, continuation)
+        continuation.course = _comparison(site)
+        if VERSION >= (3, 13) and instruction.arg & 16:
+            continuation.after = "truth"
     return continuation
 
 
-# An operator asks its operands in turn until one does not give NotImplemented. The methods not asked yet, each with
-# receiver and argument, and what happens when all decline, are the two values that "ask" needs.
+# An operator asks its operands in turn until one does not give NotImplemented: name, receiver, argument.
 _Stages = list[tuple[str, Any, Any]]
 
 
-def _ask_for_arithmetic(site: Site, continuation: Continuation) -> None:
+def _arithmetic(site: Site) -> list[Any]:
     in_place, number = divmod(site.instruction.arg, len(_ARITHMETIC))
     name, symbol = _ARITHMETIC[number], _SYMBOLS[number] + "=" * in_place
     left, right = site.slot(len(site.kinds) - 2), site.slot(len(site.kinds) - 1)
     forward, reflected = (f"__{name}__", left, right), (f"__r{name}__", right, left)
     if type(left) is type(right):
         stages = [forward]
-    elif issubclass(type(right), type(left)):
+    elif issubclass(type(right), type(left)) and _overrides(type(right), type(left), reflected[0]):
         stages = [reflected, forward]
     elif isinstance(find(type(left), forward[0]), WrapperDescriptorType) and find(type(left), reflected[0]) is None:
         stages = [reflected, forward]  # a sequence made in C: its `+` and `*` come after all numbers
@@ -125,11 +113,15 @@ def _ask_for_arithmetic(site: Site, continuation: Continuation) -> None:
     if name == "pow" and not in_place:
         symbol = "** or pow()"
     refusal = f"unsupported operand type(s) for {symbol}: {type(left).__name__!r} and {type(right).__name__!r}"
-    continuation.after = "ask"
-    continuation.fallback = [_not_asked_yet(site, stages), refusal]
+    return ["ask", _from_here(site, stages), refusal]
 
 
-def _ask_for_comparison(site: Site, continuation: Continuation) -> None:
+def _overrides(kind: type, base: type, name: str) -> bool:
+    found = find(kind, name)
+    return found is not None and found is not find(base, name)
+
+
+def _comparison(site: Site) -> list[Any]:
     arg = site.instruction.arg
     number = arg if VERSION < (3, 12) else arg >> 4 if VERSION < (3, 13) else arg >> 5
     # The argument counts < <= == != > >= in this order, on every version.
@@ -142,53 +134,24 @@ def _ask_for_comparison(site: Site, continuation: Continuation) -> None:
     otherwise: Any = f"{symbol!r} not supported between instances of {kinds}"
     if name in ("eq", "ne"):
         otherwise = (left is right) is (name == "eq")
-    # `object.__ne__` inverts what the class's own `__eq__` gives.
-    inverted = name == "ne" and site.inner_code.co_name == "__eq__"
-    continuation.after = "ask-inverted" if inverted else "ask"
-    if VERSION >= (3, 13) and arg & 16:
-        continuation.after += " truth"
-    continuation.fallback = [_not_asked_yet(site, stages, "__ne__" if inverted else None), otherwise]
+    return ["ask", _from_here(site, stages), otherwise]
 
 
-def _not_asked_yet(site: Site, stages: _Stages, asked: str | None = None) -> list[tuple[Any, Any, Any]]:
-    """The stages behind the one that the inner frame is."""
-    asked = asked or site.inner_code.co_name
-    done = next((n for n, (name, who, _) in enumerate(stages) if name == asked and who is site.inner_self), None)
-    if done is None:
-        raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
-    found = ((find(type(receiver), name), receiver, other) for name, receiver, other in stages[done + 1 :])
-    return [stage for stage in found if stage[0] is not None]
+def _from_here(site: Site, stages: _Stages) -> list[tuple[Any, Any, Any, bool]]:
+    """The stages from the one on that the inner frame is, with their methods, and whether the answer is inverted."""
+    found = [_stage(*stage) for stage in stages]
+    for number, (method, receiver, _, _) in enumerate(found):
+        if receiver is site.inner_self and code_behind(method) is site.inner_code:
+            return [stage for stage in found[number:] if stage[0] is not None]
+    raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
 
 
-ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR"})
-_DESCRIPTOR_METHODS = _methods("get set delete")
-
-
-def _loads_method(instruction: Instruction) -> bool:
-    return VERSION >= (3, 12) and bool(instruction.arg & 1)
-
-
-def _is_attribute_access(site: Site, operator: Operator) -> bool:
-    """Is the inner frame what reading or writing this attribute comes down to?
-
-    Where AttributeError would make the interpreter ask `__getattr__` as well, it is not.
-    """
-    instruction, top = site.instruction, len(site.kinds) - 1
-    index = instruction.arg >> 1 if instruction.name == "LOAD_ATTR" and VERSION >= (3, 12) else instruction.arg
-    name, inner_name = site.facts.code.co_names[index], site.inner_code.co_name
-    reads = instruction.name in ("LOAD_ATTR", "LOAD_METHOD")
-    owner = site.argument(1 if inner_name in _DESCRIPTOR_METHODS else 0)
-    if owner is NULL or not site.is_operand(1, owner):
-        return False
-    kind = type(site.slot(top))
-    if reads and inner_name != "__getattr__" and find(kind, "__getattr__") is not None:
-        return False
-    if inner_name in operator.methods:
-        return True
-    found = find(kind, name)
-    if inner_name in _DESCRIPTOR_METHODS:
-        return found is site.inner_self
-    return isinstance(found, property) and site.inner_code in map(code_behind, (found.fget, found.fset, found.fdel))
+def _stage(name: str, receiver: Any, other: Any) -> tuple[Any, Any, Any, bool]:
+    """`object.__ne__` inverts what the class's own `__eq__` gives."""
+    method = find(type(receiver), name)
+    if name == "__ne__" and method is object.__ne__ and code_behind(find(type(receiver), "__eq__")) is not None:
+        return find(type(receiver), "__eq__"), receiver, other, True
+    return method, receiver, other, False
 
 
 # ---- others ----------------------------------------------------------------------------------------------------------
@@ -197,7 +160,10 @@ def _is_attribute_access(site: Site, operator: Operator) -> bool:
 def _iterate(site: Site) -> Continuation:
     """A `for` over an object whose `__next__` is Python."""
     iterator = site.slot(len(site.kinds) - 1)
-    if code_behind(find(type(iterator), "__next__")) is not site.inner_code:
+    step = find(type(iterator), "__next__")
+    if type(iterator) is map:  # it gives what its function gives
+        step = gc.get_referents(iterator)[1]
+    if code_behind(step) is not site.inner_code:
         raise site.pin("held by the iterator of a for loop,", iterator)
     # From 3.12 on the loop ends behind END_FOR, from 3.13 on behind its POP_TOP too.
     behind = 0 if VERSION < (3, 12) else 2 if VERSION < (3, 13) else 4
@@ -206,10 +172,12 @@ def _iterate(site: Site) -> Continuation:
 
 
 def _truth(site: Site) -> Continuation:
-    """`__bool__` or `__len__` of an operand whose truth decides: what they give has the same truth."""
-    if site.inner_code.co_name not in ("__bool__", "__len__") or not site.is_operand(1, site.inner_self):
+    """`__bool__` or `__len__` of an operand whose truth decides: the instruction is given that truth instead."""
+    method, owner = site.inner_code.co_name, site.inner_self
+    if method not in ("__bool__", "__len__") or not site.is_operand(1, owner):
         raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
-    return Continuation(len(site.kinds) - 1, reenter=True)
+    course = ["checked", bool, method, type_name(type(owner)).rpartition(".")[2], ()]
+    return Continuation(len(site.kinds) - 1, reenter=True, course=course)
 
 
 def _format(site: Site) -> Continuation:

@@ -47,6 +47,11 @@ class Reading:
         shift = self.plan.shift if self.plan else 0
         return self.code_facts.at(self.frame.f_lasti - shift)
 
+    @property
+    def course(self) -> list[Any] | None:
+        """What is left to be done when the inner frame comes back."""
+        return self.stack[-1] if self.record.course and self.record.has_inner else None
+
     def saved_depth(self) -> int | None:
         return self.view.saved_depth(self.code_facts.locals_count)
 
@@ -101,10 +106,11 @@ class Reading:
         self.record.pre = "".join("N" if v is NULL else "o" for v in values)
         self.stack += [v for v in values if v is not NULL]
 
-    def fall_back(self, values: list[Any]) -> None:
-        """What the epilogue may need."""
-        self.record.fallback = len(values)
-        self.stack += values
+    def take_course(self, state: list[Any] | None) -> None:
+        """What is left to be done with the inner frame's result."""
+        if state is not None:
+            self.record.course = True
+            self.stack.append(state)
 
     def finish(self) -> FrameRecord:
         self.record.values = [*self.local_values, *self.stack]

@@ -24,7 +24,7 @@ class FrameRecord:
     `kinds` describes the value stack bottom to top, a letter a slot: "o" an object, "N" NULL, "L" a pushed lasti,
     "P" the exception that was current when PUSH_EXC_INFO ran. `values` are the objects to refill, in the order in which
     the prologue takes them: bound locals by index, then the objects of `kinds` bottom to top, then those of `pre`, then
-    those of `fallback`.
+    the state of its course.
     """
 
     code: CodeType  # the original, never a one-time code object
@@ -43,9 +43,9 @@ class FrameRecord:
     resume_arg: int = 0
     async_wrap: bool = False  # what the priming yield gives is wrapped, as an async generator's `yield` does
     pre: str = ""  # kinds of what to push between the stack and the inner frame's result
-    after: str = ""  # what becomes of the inner frame's result: words of `assemble.EPILOGUES`
+    after: str = ""  # what becomes of the inner frame's result: words of `epilogues`
     exit: int = 0  # where the code goes on when StopIteration ends the `for` or `yield from` it stands in
-    fallback: int = 0  # how many values the epilogue takes, should the inner frame return NotImplemented
+    course: bool = False  # what is left to be done is more than words: the last of `values` is the state of a `Course`
     has_inner: bool = False  # the next record of the stack (or the first of `inner`) runs inside this one's call
     inner: list[FrameRecord] = field(default_factory=list["FrameRecord"])  # generators: the frames inside it
 
@@ -64,3 +64,4 @@ class Stack:
     records: list[FrameRecord] = field(default_factory=list[FrameRecord])
     running: dict[int, FrameRecord] = field(default_factory=dict[int, FrameRecord])
     generators: list[Any] = field(default_factory=list[Any])
+    context: Any = None  # the context outside of all that these frames run in; None if it is empty

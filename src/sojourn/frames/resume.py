@@ -66,7 +66,7 @@ def _to_take(record: FrameRecord, resumer: FunctionType | None) -> list[Any]:
     """The record's values, which are its no more, in the order of a list that is taken from its end."""
     values, record.values = record.values, []
     if record.has_inner:
-        values.insert(len(values) - record.fallback, resumer)
+        values.insert(len(values) - record.course, resumer)
     values.reverse()
     return values
 

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from .analyze import VERSION, Facts, Instruction
+from .analyze import VERSION, Facts, Instruction, local_names
 from .assemble import original_of
+from .course import find, type_name
 from .layout import GONE, NULL, Frame, LiveObjects, plain
 
 BUILTIN_CALLABLES = (BuiltinFunctionType, type(list.append), type((1).__add__), type(int.__add__))
@@ -53,11 +55,11 @@ class Continuation:
 
     keep: int  # stack slots that stay as they are
     pre: list[Any] = field(default_factory=list)  # what to push on them (may hold NULL)
-    after: str = ""  # words of `assemble.EPILOGUES`
+    after: str = ""  # words of `epilogues`
     again: bool = False  # execute the instruction again: there is no call of ours
     reenter: bool = False  # execute the instruction again with the result in place of its operand
     exit: int = 0  # where a loop goes on when it is over
-    fallback: list[Any] = field(default_factory=list)  # what "ask" needs
+    course: list[Any] | None = None  # what is left to be done: kind and fields of a `course.Step`
 
 
 @dataclass(slots=True)
@@ -91,6 +93,58 @@ class Site:
         if VERSION < (3, 13) and first is NULL:  # [NULL, callable] or [method, self]
             return second, NULL, arguments, lowest
         return first, second, arguments, lowest
+
+    def call_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """All arguments of a call that is running; Pin if one of them is not certain to be alive."""
+        depth, instruction = len(self.kinds), self.instruction
+        if instruction.name == "CALL_FUNCTION_EX":
+            # Up to 3.13 the mapping is there or not; since then there may be a NULL in its place.
+            has_mapping = VERSION >= (3, 14) or instruction.arg & 1
+            mapping: Any = self.slot(depth - 1) if has_mapping else NULL
+            arguments = self.slot(depth - 2 if has_mapping else depth - 1)
+            return tuple(arguments), {} if mapping is NULL else dict(mapping)
+        names, end = self._keyword_names(), depth
+        if instruction.name == "CALL_KW":
+            names, end = self.slot(depth - 1), depth - 1
+        lowest = lowest_operand(instruction, depth)
+        bound = self._word(lowest if VERSION < (3, 13) else lowest + 1)  # [method, self] or [NULL, callable]
+        values = self._arguments(range(lowest + (1 if bound else 2), end))
+        split = len(values) - len(names)
+        return tuple(values[:split]), dict(zip(names, values[split:], strict=True))
+
+    def _keyword_names(self) -> tuple[str, ...]:
+        """3.11 and 3.12 name keyword arguments in an instruction of its own, before the call."""
+        if VERSION >= (3, 13):
+            return ()
+        first = self.facts.at(self.facts.restart(self.instruction))
+        return self.facts.code.co_consts[first.arg] if first.name == "KW_NAMES" else ()
+
+    def _word(self, index: int) -> int:
+        return plain(self.view.word(self.facts.locals_count + index))
+
+    def _arguments(self, slots: range) -> list[Any]:
+        if VERSION >= (3, 14):
+            return [self.slot(index) for index in slots]
+        words = [self._word(index) for index in slots]
+        held: dict[int, Any] = {}
+        for part in self._held_certainly(words):
+            held.update((id(value), value) for value in part)
+            if all(word in held for word in words):
+                return [held[word] for word in words]
+        raise self.pin("with arguments that cannot be seen, held by", self.read_call()[0])
+
+    def _held_certainly(self, words: list[int]) -> Iterator[Iterable[Any]]:
+        """Objects that are alive, cheapest first: in the frames on both sides of the call, and what the call packed."""
+        yield _IMMORTAL
+        yield self.facts.code.co_consts
+        yield _fast(self.inner_view, self.inner_code)
+        yield _fast(self.view, self.facts.code)
+        yield list(self.frame.f_globals.values())
+        operands = map(self.operand, range(len(self.kinds) - len(words), len(self.kinds)))
+        yield [value for value in operands if value is not GONE]
+        for thing in gc.get_objects():
+            if type(thing) is tuple and [id(each) for each in thing][-len(words) :] == words:
+                yield thing
 
     def pin(self, why: str, callable: Any = None) -> Pin:
         return Pin(self.frame, why, callable)
@@ -132,19 +186,39 @@ def lowest_operand(instruction: Instruction, depth: int) -> int:
 def code_behind(callable: Any) -> CodeType | None:
     """The code a call of `callable` ends up in, through wrappers that only pass the result on."""
     for _ in range(10):
-        if isinstance(callable, FunctionType):
+        kind = type(callable)
+        if kind is FunctionType:
             return original_of(callable.__code__)
-        if isinstance(callable, MethodType):
+        if kind in (MethodType, staticmethod, classmethod):
             callable = callable.__func__
-        elif type(callable) is partial:
+        elif type_name(kind) == "functools.partial":  # a module that is imported again makes another one
             callable = callable.func
-        elif callable is None or isinstance(callable, (type, *BUILTIN_CALLABLES)):
+        elif callable is None or kind in BUILTIN_CALLABLES or issubclass(kind, type):
             return None
         else:
-            callable = find(type(callable), "__call__")
+            callable = find(kind, "__call__")
     return None
 
 
-def find(kind: type, name: str) -> Any:
-    """An attribute of a class, unbound, without calling any code."""
-    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+# What is never given back: small numbers, single letters, the empty ones.
+_IMMORTAL: tuple[Any, ...] = (
+    None, True, False, Ellipsis, NotImplemented, (), "", b"", *range(-5, 257), *map(chr, range(256))
+)  # fmt: skip
+
+
+def _fast(view: Frame, code: CodeType) -> Iterator[Any]:
+    """The locals of a frame, what their cells hold, and what its `*args` and `**kwargs` hold."""
+    rest = code.co_argcount + code.co_kwonlyargcount
+    packed = range(rest, rest + bool(code.co_flags & 4) + bool(code.co_flags & 8))
+    for index in range(len(local_names(code))):
+        value = view.slot(index)
+        if type(value) is CellType:
+            try:
+                value = value.cell_contents
+            except ValueError:
+                continue
+        yield value
+        if index in packed and type(value) is tuple:
+            yield from value
+        elif index in packed and type(value) is dict:
+            yield from list(value.values())

@@ -64,20 +64,56 @@ class Writer:
     def load(self, const: int) -> None:
         self.emit("LOAD_CONST", const)
 
-    def call_const(self, const: int, takes: int = 0) -> int:
-        """Push what a constant gives when called with values taken; returns the offset of the call."""
+    def call_const(self, const: int) -> int:
+        """Push what a constant gives when called; returns the offset of the call."""
+        self._callable(const)
+        self.grow(2)
+        offset = self.call(0)
+        self.grow(-1)
+        return offset
+
+    def _callable(self, const: int) -> None:
         if VERSION >= (3, 13):
             self.load(const)
             self.emit("PUSH_NULL")
         else:
             self.emit("PUSH_NULL")
             self.load(const)
-        self.grow(2)
-        for _ in range(takes):
-            self.take()
-        offset = self.call(takes)
-        self.grow(-1 - takes)
-        return offset
+
+    def call_with(self, const: int, below: int = 0) -> None:
+        """Push what a constant gives when called with the value so far below the top (1 is the top), if any.
+
+        This and the two that follow leave the depth to their caller.
+        """
+        self._callable(const)
+        if below:
+            self.emit("COPY", below + 2)
+        self.call(1 if below else 0)
+
+    def call_begun(self, const: int, *, has_resumer: bool) -> int:
+        """Call what a constant gives when called with the next value (or None); returns the offset of that call."""
+        if VERSION < (3, 13):
+            self.emit("PUSH_NULL")
+        self._callable(const)
+        if has_resumer:
+            self.emit_take()
+        else:
+            self.load(self.none)
+        self.call(1)
+        if VERSION >= (3, 13):
+            self.emit("PUSH_NULL")
+        return self.call(0)
+
+    def call_top(self) -> int:
+        """Call the top of the stack; returns the offset of the call."""
+        self.emit("PUSH_NULL")
+        if VERSION < (3, 13):
+            self.emit("SWAP", 2)
+        return self.call(0)
+
+    def emit_take(self) -> None:
+        self._callable(self._take)
+        self.call(0)
 
     def call(self, arguments: int) -> int:
         if VERSION == (3, 11):
@@ -141,6 +177,13 @@ class Writer:
         """Let the short forward jump at this offset end here."""
         after = jump + 2 + 2 * cache_units(dis.opname[self.code[jump]])
         self.code[jump + 1] = (len(self.code) - after) // 2
+
+    def jump_back(self, target: int) -> None:
+        """Jump to an offset of this prologue."""
+        units = (len(self.code) + 2 - target) // 2
+        if units > _MAX_ARG:  # the jump itself is one unit longer
+            units += 1
+        self.emit("JUMP_BACKWARD_NO_INTERRUPT", units)
 
     def jump_to_original(self, target: int) -> None:
         """Jump to an offset in the original code, whose place is not known yet."""

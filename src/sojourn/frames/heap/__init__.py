@@ -5,9 +5,9 @@
 `dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
-`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `cobjects` and `arrays` are
-the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `words` reads
-the little memory that is needed.
+`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `variables`, `cobjects` and
+`arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel;
+`words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -28,7 +28,18 @@ from sojourn.errors import BadImage, Refused, Unmovable
 from sojourn.frames.boundary import Pin
 from sojourn.frames.record import Stack
 
-from . import arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, registry
+from . import (
+    arrays,
+    classes,
+    cobjects,
+    exceptions,
+    functions,
+    generators,
+    iterators,
+    modules,
+    registry,
+    variables,
+)
 from .addresses import AddressDumper, DeepAddressDumper, found_in
 from .arrays import remember_mapping
 from .blame import unmovable
@@ -57,7 +68,7 @@ __all__ = [
 
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
-_families = (arrays, classes, cobjects, exceptions, functions, generators, iterators, modules)
+_families = (arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, variables)
 
 
 def prepare(world: Match) -> None:

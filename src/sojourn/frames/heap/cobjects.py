@@ -11,8 +11,10 @@ from __future__ import annotations
 import _thread
 from _weakref import CallableProxyType, ProxyType, ReferenceType, proxy
 from gc import get_referents
-from types import CodeType, FunctionType, GenericAlias
+from types import FunctionType, GenericAlias
 from typing import Any
+
+from sojourn.frames.course import giving_code
 
 from .contents import Gone, new_reference
 from .dumper import Dumper, Refuse
@@ -169,24 +171,13 @@ def fill_lru(wrapper: Any, state: tuple[bool, bool, list[Any]]) -> None:
         return  # a bounded cache over something made in C: it fills itself again
     code, results = function.__code__, contents[2::3]
     results.reverse()
-    function.__code__ = _giving(results.pop, code)
+    function.__code__ = giving_code(results.pop, code)
     try:
         for place, key, _ in entries:
             arguments, keywords = _call_of(place, key, typed)
             wrapper(*arguments, **keywords)
     finally:
         function.__code__ = code
-
-
-def _giving(pop: Any, code: CodeType) -> CodeType:
-    """Code that gives the next result, to be put in the place of `code` while a bounded cache is filled."""
-    template = _template.__code__
-    constants = tuple(pop if constant == "pop" else constant for constant in template.co_consts)
-    return template.replace(co_consts=constants, co_freevars=code.co_freevars)
-
-
-def _template(*_: Any, **__: Any) -> Any:
-    return "pop".__call__()  # type: ignore[attr-defined]
 
 
 def _call_of(place: int, key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -266,68 +257,6 @@ def make_view(owner: Any, offset: int, size: int, format: str, readonly: bool) -
     if format != "B":
         view = view.cast(format)  # type: ignore[call-overload]
     return view.toreadonly() if readonly and not view.readonly else view
-
-
-# Context variables
-
-
-@reduces("_contextvars.ContextVar")
-def _reduce_variable(variable: Any, dumper: Dumper) -> Any:
-    if variable.name == "decimal_context":  # the one of the decimal module, which shows it nowhere
-        return decimal_variable, ()
-    held = [each for each in get_referents(variable) if each is not variable.name]
-    return make_variable, (type(variable), variable.name, held[:1])
-
-
-@constructor
-def decimal_variable() -> Any:
-    __import__("_decimal").getcontext()
-    return next(each for each in __import__("_contextvars").copy_context() if each.name == "decimal_context")
-
-
-@constructor
-def make_variable(cls: Any, name: str, default: list[Any]) -> Any:
-    return cls(name, default=default[0]) if default else cls(name)
-
-
-@reduces("_contextvars.Context")
-def _reduce_context(context: Any, dumper: Dumper) -> Any:
-    dumper.later(fill_context, context, [part for item in context.items() for part in item], 1)
-    return make_context, (type(context),)
-
-
-@constructor
-def make_context(cls: Any) -> Any:
-    return cls()
-
-
-@constructor
-def fill_context(context: Any, items: list[Any]) -> None:
-    parts = iter(items)
-    for variable, value in zip(parts, parts, strict=True):
-        context.run(variable.set, value)
-
-
-@reduces("_contextvars.Token")
-def _reduce_token(token: Any, dumper: Dumper) -> Any:
-    missing = token.old_value is type(token).MISSING
-    used = " used " in repr(token)
-    return make_token, (token.var, missing, None if missing else token.old_value, used)
-
-
-@constructor
-def make_token(variable: Any, missing: bool, old: Any, used: bool) -> Any:
-    """A token of the current context. The context's values are restored after everything else."""
-    if not missing:
-        first_tokens.setdefault(id(variable), variable.set(old))
-    token = variable.set(None)
-    first_tokens.setdefault(id(variable), token)
-    if used:
-        variable.reset(token)
-    return token
-
-
-first_tokens: dict[int, Any] = {}  # id of a variable that tokens have been made for -> what unsets it
 
 
 # Decimal

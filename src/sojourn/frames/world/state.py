@@ -27,8 +27,8 @@ from types import ModuleType
 from typing import Any
 
 from sojourn.errors import Refused, Unmovable
-from sojourn.frames.heap.cobjects import first_tokens
 from sojourn.frames.heap.iterators import filters_mutated, quietly
+from sojourn.frames.heap.variables import set_variables
 
 from . import exits
 
@@ -134,17 +134,7 @@ def _variables() -> Any:
 
 
 def _restore_variables(flat: Any) -> None:
-    wanted = dict(zip(flat[::2], flat[1::2], strict=True))
-    for variable in _contextvars.copy_context():
-        if id(variable) in first_tokens and variable not in wanted:
-            _unset(variable)
-    for variable, value in wanted.items():
-        variable.set(value)
-
-
-def _unset(variable: Any) -> None:
-    """A token that was rebuilt has set its variable; what was not set at the source must look so again."""
-    variable.reset(first_tokens.pop(id(variable)))
+    set_variables(None, dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def _decimal() -> Any:
