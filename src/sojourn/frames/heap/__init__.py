@@ -6,6 +6,7 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
 `instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `variables`, `cobjects` and
+`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `cobjects`, `extensions` and
 `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel;
 `words` reads the little memory that is needed.
 
@@ -33,6 +34,7 @@ from . import (
     classes,
     cobjects,
     exceptions,
+    extensions,
     functions,
     generators,
     iterators,
@@ -68,7 +70,9 @@ __all__ = [
 
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
-_families = (arrays, classes, cobjects, exceptions, functions, generators, iterators, modules, variables)
+_families = (
+    arrays, classes, cobjects, exceptions, extensions, functions, generators, iterators, modules, variables,
+)  # fmt: skip
 
 
 def prepare(world: Match) -> None:

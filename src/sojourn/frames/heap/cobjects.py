@@ -43,11 +43,6 @@ def match_again(pattern: Any, string: Any, start: int, end: int, span: tuple[int
     raise ValueError(f"a match of {pattern.pattern!r} cannot be found again")
 
 
-@reduces("re.Scanner", "_sre.SRE_Scanner")
-def _reduce_scanner(scanner: Any, dumper: Dumper) -> Any:
-    raise Refuse(scanner, "a scanner does not say where it stands", "iterate over a list of the matches")
-
-
 # Weak references
 
 
@@ -325,7 +320,7 @@ refuses("a child process stays where it is", "wait for it before a move", "subpr
 refuses("it holds addresses of this process", "keep plain values instead",
         "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip
 refuses("the kernel keeps its state", "make it anew where it is used",
-        "select.epoll", "select.poll", "select.kqueue", "posix.ScandirIterator", "posix.DirEntry")  # fmt: skip
+        "select.epoll", "select.poll", "select.kqueue")  # fmt: skip
 refuses("it maps memory of this process", "read what is needed, and open it again", "mmap.mmap")
 refuses("an event loop belongs to this process", "this version moves programs without a running loop",
         "_asyncio.Future", "_asyncio.Task")  # fmt: skip

@@ -229,6 +229,12 @@ def standard_stream(role: int) -> Any:
     return standard_streams()[role]
 
 
+_SILENT = (
+    "its type is made in C, and does not say what it holds",
+    "finish with it before a move, or make it anew after",
+)
+
+
 def _refused(obj: Any, dumper: Dumper) -> Any:
     for base in type(obj).__mro__:
         known = registry.ADVICE.get(registry.name_of(base))
@@ -244,7 +250,9 @@ def _foreign(obj: Any, dumper: Dumper) -> Any:
     try:
         reduced = known(obj) if known is not None else obj.__reduce_ex__(4)
     except Exception as failure:
-        raise Refuse(obj, f"{type(failure).__name__}: {failure}") from None
+        if type(failure) is TypeError and str(failure).startswith("cannot pickle"):
+            raise Refuse(obj, *_SILENT) from None
+        raise Refuse(obj, f"its __reduce_ex__ failed: {type(failure).__name__}: {failure}") from None
     if not isinstance(reduced, str | tuple):
         raise Refuse(obj, f"its __reduce_ex__ gave {type(reduced).__name__}")
     if isinstance(reduced, str) and not dumper.library.finds(obj, reduced):

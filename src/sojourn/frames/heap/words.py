@@ -13,7 +13,10 @@ Guarantee: every offset is checked against known objects when this module is imp
 from __future__ import annotations
 
 import ctypes
+import itertools
+import sys
 from types import MemberDescriptorType
+from typing import Any
 
 from sojourn.errors import InternalError
 
@@ -29,6 +32,12 @@ _SET_FILL, _SET_TABLE = (
     5 * _WORD,
 )  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
+_BATCH = 3 * _WORD  # batchedobject: refcount, type, iterator, size, strict (3.13 and later)
+# ScannerObject: refcount, type, pattern, then SRE_STATE: ptr, beginning, start, end, string, a Py_buffer of ten words,
+# pos, endpos, four ints of which the last says whether the next match must not be empty at the same place.
+_SCAN_BEGINNING, _SCAN_START, _SCAN_STRING, _SCAN_BOUNDS, _SCAN_ADVANCE = (
+    4 * _WORD, 5 * _WORD, 7 * _WORD, (18 * _WORD, 19 * _WORD), 20 * _WORD + 12
+)  # fmt: skip
 _HEAP_TYPE = 1 << 9
 
 
@@ -99,6 +108,26 @@ def managed_contexts(manager: object, kind: type) -> tuple[object, object]:
     return new, saved
 
 
+def batch_size(iterator: object) -> tuple[int, bool]:
+    """How many an `itertools.batched` gives at a time, and whether the last batch must be as long."""
+    strict = sys.version_info >= (3, 13) and ctypes.c_bool.from_address(id(iterator) + _BATCH + _WORD).value
+    return word(id(iterator) + _BATCH), bool(strict)
+
+
+def scanner_string(scanner: object) -> tuple[object, int, int]:
+    """What a scanner of regular expressions scans, from where and to where."""
+    string = ctypes.cast(word(id(scanner) + _SCAN_STRING), ctypes.py_object).value
+    first, last = (word(id(scanner) + offset) for offset in _SCAN_BOUNDS)
+    return string, first, last
+
+
+def scanner_place(scanner: object) -> tuple[int, bool]:
+    """Where it stands: bytes from the beginning, or -1 at the end; and whether it must advance."""
+    start = word(id(scanner) + _SCAN_START)
+    advance = ctypes.c_int.from_address(id(scanner) + _SCAN_ADVANCE).value
+    return (start - word(id(scanner) + _SCAN_BEGINNING) if start else -1), bool(advance)
+
+
 def set_places(obj: object, size: int) -> list[int]:
     """The places of a set's elements in its hash table, ascending: the order of iteration."""
     table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("N")  # type: ignore[call-overload]
@@ -126,13 +155,24 @@ def set_hashes(obj: object, size: int) -> list[int]:
     return [hashed for key, hashed in zip(table[::2], table[1::2], strict=True) if key and hashed != -1]
 
 
+def scanner_shown(pattern: Any) -> bool:
+    """Are scanners of this pattern laid out as expected?"""
+    text: Any = b"abcd" if type(pattern.pattern) is bytes else "abcd"
+    probe = pattern.scanner(text, 1, 3)
+    where = [word(id(probe) + offset) for offset in (_SCAN_STRING, *_SCAN_BOUNDS)]
+    return where == [id(text), 1, 3] and scanner_place(probe) == (1, False)
+
+
 def _verify() -> None:
     data = bytearray(16)
     numbers = {3, 6, 9}
     numbers.discard(6)
     whole, part = memoryview(data), memoryview(data)[5:]
+    batched = getattr(itertools, "batched", None)
     right = (
-        word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
+        (batched is None or batch_size(batched((), 7)) == (7, False))
+        and (sys.version_info < (3, 13) or batch_size(batched((), 5, strict=True)) == (5, True))
+        and word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
         and python_made(_Slotted)
         and not python_made(list)
         and view_address(part) - view_address(whole) == 5
