@@ -101,6 +101,11 @@ class Refused(SojournError):
         self.reasons: list[str] = list(reasons) or list(self.details.get("reasons", ()))
         self.details["reasons"] = self.reasons
 
+    def __str__(self) -> str:
+        missing = "; ".join(reason for reason in self.reasons if reason not in self.message)
+        text = f"{self.message}: {missing}" if missing else self.message
+        return f"{text} ({self.advice})" if self.advice else text
+
 
 class Pinned(Refused):
     """A C call holds the program at a place where it cannot be frozen; names frame, line and callable."""

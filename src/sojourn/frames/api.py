@@ -20,6 +20,7 @@ from sojourn.errors import InternalError, Outdated, Unmovable
 from . import file, heap, world
 from .file import Image
 from .heap.library import Library
+from .pause import collector_paused
 from .record import Stack
 from .resume import build
 from .world import Baseline, Match, state
@@ -72,17 +73,19 @@ def make_baseline(names: Iterable[str]) -> bytes:
         if name not in wanted and name != "__main__" and type(module) is ModuleType
         and module.__dict__.get("__spec__") is None and module.__dict__.get("__file__") is None
     ]  # fmt: skip
-    return world.make_baseline(wanted).to_bytes()
+    with collector_paused():
+        return world.make_baseline(wanted).to_bytes()
 
 
 def match(baseline: Baseline | bytes | str) -> Match:
     """Bind a baseline (or its bytes, or its path) to this process."""
-    if isinstance(baseline, str):
-        baseline = Baseline.load(baseline)
-    elif not isinstance(baseline, Baseline):
-        baseline = Baseline.from_bytes(baseline)
-    matched = world.match(baseline)
-    heap.prepare(matched)
+    with collector_paused():
+        if isinstance(baseline, str):
+            baseline = Baseline.load(baseline)
+        elif not isinstance(baseline, Baseline):
+            baseline = Baseline.from_bytes(baseline)
+        matched = world.match(baseline)
+        heap.prepare(matched)
     return matched
 
 

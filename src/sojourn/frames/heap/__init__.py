@@ -19,7 +19,6 @@ Guarantees.
 
 from __future__ import annotations
 
-import gc
 import struct
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import BadImage, Refused, Unmovable
 from sojourn.frames.boundary import Pin
+from sojourn.frames.pause import collector_paused
 from sojourn.frames.record import Stack
 
 from . import (
@@ -101,21 +101,17 @@ def dump(
     """
     ready = prepared(world)
     library = Library(world.pristine if world is not None else frozenset())
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with collector_paused():
         try:
-            return _dump(ready.dumper, AddressDumper, ready, roots, library, stack, buffers)
-        except RecursionError:
-            make = partial(DeepDumper, ready.preset)
-            return _dump(make, DeepAddressDumper, ready, roots, library, stack, buffers)
-    except Refuse as refusal:
-        raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
-    except Pin as pin:
-        raise Unmovable(pin.describe(), advice="wait until it is done") from None
-    finally:
-        if collecting:
-            gc.enable()
+            try:
+                return _dump(ready.dumper, AddressDumper, ready, roots, library, stack, buffers)
+            except RecursionError:
+                make = partial(DeepDumper, ready.preset)
+                return _dump(make, DeepAddressDumper, ready, roots, library, stack, buffers)
+        except Refuse as refusal:
+            raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
+        except Pin as pin:
+            raise Unmovable(pin.describe(), advice="wait until it is done") from None
 
 
 def _dump(
@@ -170,29 +166,26 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             ],
         )
     body = data[_HEADER.size :]
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        room = ready.size + bytes(body).count(b"\x94") if ready.missing else 0
-        loader = ready.loader(room)
-        roots = loader.read(body, buffers)
-        ready.keep(loader)
-        return roots
-    except Refused:
-        raise
-    except Exception as failure:
-        text = str(failure)
-        if world is not None and text.startswith("Memo value not found at index "):
-            index = int(text.rsplit(" ", 1)[1]) - (ready.size - ready.worldly)
-            raise Refused(
-                f"the program refers to {world.describe(index)}, which is not the same here",
-                advice="use the same versions of the packages on both sides",
-            ) from None
-        raise BadImage(
-            f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}"
-        ) from failure
-    finally:
-        sweep()
-        modules.forget_made()
-        if collecting:
-            gc.enable()
+    with collector_paused():
+        try:
+            room = ready.size + bytes(body).count(b"\x94") if ready.missing else 0
+            loader = ready.loader(room)
+            roots = loader.read(body, buffers)
+            ready.keep(loader)
+            return roots
+        except Refused:
+            raise
+        except Exception as failure:
+            text = str(failure)
+            if world is not None and text.startswith("Memo value not found at index "):
+                index = int(text.rsplit(" ", 1)[1]) - (ready.size - ready.worldly)
+                raise Refused(
+                    f"the program refers to {world.describe(index)}, which is not the same here",
+                    advice="use the same versions of the packages on both sides",
+                ) from None
+            raise BadImage(
+                f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}"
+            ) from failure
+        finally:
+            sweep()
+            modules.forget_made()
