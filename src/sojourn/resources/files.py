@@ -114,7 +114,7 @@ def _why(mode: int, target: str) -> str:
         return "is a pipe, whose other end stays here. Close it before the move"
     if stat.S_ISSOCK(mode):
         return (
-            "is a socket, whose peer is connected to this node. Close it before the move, connect again after"
+            "is a socket, which belongs to this node's network. Close it before the move, open it again after"
         )
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         return "is a device of this node. Close it before the move"
