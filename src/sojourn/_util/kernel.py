@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+_TIOCSCTTY = 0x540E
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,6 +29,11 @@ def become_subreaper() -> None:
 def die_with_parent(signal: int) -> None:
     """The kernel sends us `signal` when the parent ends. Check getppid() after: it may have ended before."""
     _prctl(PR_SET_PDEATHSIG, signal)
+
+
+def control_terminal(fd: int) -> None:
+    """Makes a terminal the controlling one of this session, whose leader we are, with us in the foreground."""
+    fcntl.ioctl(fd, _TIOCSCTTY, 0)
 
 
 def clear_environment() -> None:

@@ -27,9 +27,11 @@ import _signal  # pyright: ignore[reportMissingImports] (no stubs)
 import _thread
 import gc
 import select
+import sys
 import time
 from dataclasses import dataclass
 from itertools import chain, dropwhile, filterfalse, islice, starmap, takewhile
+from types import ModuleType
 from typing import Any
 
 from .analyze import VERSION, Facts, Instruction
@@ -38,6 +40,7 @@ from .calls import through_call
 from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, plain
 from .operators import OPERATORS, SPECIAL, through_operator
 from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
+from .waits import READS, Read, looping
 
 __all__ = ["BLOCKING", "CALLS", "Blocking", "Continuation", "Pin", "Site", "blocked_callable", "decide", "is_blocked"]
 
@@ -159,29 +162,50 @@ class Blocking:
     unit: float = 1.0  # in seconds
 
 
-def _blocking() -> dict[int, Blocking]:
-    rows = [
-        Blocking(time.sleep, 0),
-        Blocking(_signal.pause),
-        Blocking(select.select, 3),
-        Blocking(type(_thread.allocate_lock()).acquire, 1),
-        Blocking(_thread.RLock.acquire, 1),
-        Blocking(type(select.poll()).poll, 0, 0.001),
-        Blocking(select.epoll.poll, 0),
-    ]
-    return {id(row.callable): row for row in rows}
+_BLOCKING: tuple[Blocking | Read, ...] = (
+    *READS,
+    Blocking(time.sleep, 0),
+    Blocking(_signal.pause),
+    Blocking(type(_thread.allocate_lock()).acquire, 1),
+    Blocking(_thread.RLock.acquire, 1),
+)
 
 
-BLOCKING = _blocking()
+def _selecting(module: Any) -> tuple[Blocking, ...]:
+    return (
+        Blocking(module.select, 3),
+        Blocking(type(module.poll()).poll, 0, 0.001),
+        Blocking(module.epoll.poll, 0),
+    )
 
 
-def is_blocked(view: Frame, facts: Facts, instruction: Instruction) -> Blocking | None:
+def _blocking(word: int) -> Blocking | Read | None:
+    """The row of the callable at this address."""
+    row = BLOCKING.get(word)
+    module = sys.modules.get("select")
+    if row is None and module is not select and _is_select(module):
+        row = next((row for row in _selecting(module) if id(row.callable) == word), None)
+    return row
+
+
+def _is_select(module: Any) -> bool:
+    """Whether it is another copy of the standard module: ours is hidden from the program, which imports its own."""
+    theirs = vars(module) if type(module) is ModuleType else {}
+    return all(type(theirs.get(name)) is type(getattr(select, name)) for name in ("select", "poll", "epoll"))
+
+
+BLOCKING = {id(row.callable): row for row in (*_BLOCKING, *_selecting(select))}
+
+
+def is_blocked(view: Frame, facts: Facts, instruction: Instruction) -> Blocking | Read | None:
     """Is the frame *inside* a C call that may be made again?
 
     The words of the stack are only compared, never followed: up to 3.13 a frame that a signal has stopped right
     *after* the call looks the same from outside, and its operand slots dangle. But then the lowest slot holds the
     result already, and that is none of the callables.
     """
+    if instruction.name == "FOR_ITER":
+        return looping(view, facts, instruction)
     if instruction.name not in ("CALL", "PRECALL"):
         return None
     depth = len(facts.kinds(instruction))
@@ -191,7 +215,7 @@ def is_blocked(view: Frame, facts: Facts, instruction: Instruction) -> Blocking 
     word = view.word(lowest)
     if word == 0 and VERSION < (3, 13):
         word = view.word(lowest + 1)
-    return BLOCKING.get(plain(word))
+    return _blocking(plain(word))
 
 
 def blocked_callable(view: Frame, facts: Facts, instruction: Instruction) -> Any:

@@ -41,6 +41,7 @@ from .layout import LiveObjects, handled_exception, verify
 from .reading import Reading
 from .record import FrameRecord, Stack
 from .sites import code_behind
+from .waits import Read, objection
 
 __all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
 
@@ -157,7 +158,9 @@ def _read_blocked(reading: Reading, result: Any, waited: float) -> None:
         raise Pin(reading.frame, "blocked in", blocked_callable(*where))
     kinds = reading.code_facts.kinds(instruction)
     reading.read_stack(kinds)
-    if blocking.timeout is not None and instruction.arg > blocking.timeout:
+    if isinstance(blocking, Read):
+        _check_read(reading, blocking, instruction)
+    elif blocking.timeout is not None and instruction.arg > blocking.timeout:
         place = len(reading.stack) - instruction.arg + blocking.timeout
         allowed = reading.stack[place]
         if type(allowed) in (int, float) and allowed > 0:
@@ -165,6 +168,16 @@ def _read_blocked(reading: Reading, result: Any, waited: float) -> None:
             reading.stack[place] = left if blocking.unit == 1.0 else ceil(left)
     reading.record.target = reading.code_facts.restart(instruction)
     reading.record.site = instruction.offset
+
+
+def _check_read(reading: Reading, read: Read, instruction: Instruction) -> None:
+    given = instruction.arg if instruction.name != "FOR_ITER" else 0
+    first = len(reading.stack) - given
+    why = objection(read, reading.stack[first:])
+    if why is not None:
+        raise Pin(reading.frame, why, read.callable)
+    if read.shown is not None and given > read.shown:
+        reading.stack[first + read.shown] = ""
 
 
 def _time_left(blocking: Blocking, allowed: float, waited: float) -> float:
@@ -238,7 +251,7 @@ def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
 # ---- frames inside a C call ------------------------------------------------------------------------------------------
 
 
-def blocking_call(frame: FrameType) -> Blocking | None:
+def blocking_call(frame: FrameType) -> Blocking | Read | None:
     """The row of the re-executable call that the frame is inside of; None if it is in no such call."""
     reading = Reading(frame)
     if reading.in_prologue or frame.f_lasti < 0:

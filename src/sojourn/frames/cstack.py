@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
+from typing import Any
 
 _REGISTERS = 40 + 15 * 8  # of ucontext_t: where general register 15, the stack pointer, is kept on x86-64
 _NANOSECONDS = 10**9
@@ -22,24 +24,31 @@ def sleep_deadline(seconds: float) -> float | None:
     the one pair of words that can be it: a time to come, no further away than `seconds`. None if there is not exactly
     one. Only for a caller that runs in the handler, in the main thread.
     """
+    words = words_above()
+    if words is None:
+        return None
+    now = time.monotonic()
+    first, last = int(now), int(now + seconds) + 1
+    found: set[float] = set()
+    for index in range(len(words) - 1):
+        if first <= words[index] <= last and 0 <= words[index + 1] < _NANOSECONDS:
+            deadline = words[index] + words[index + 1] / _NANOSECONDS
+            if now < deadline <= now + seconds:
+                found.add(deadline)
+    return found.pop() if len(found) == 1 else None
+
+
+def words_above() -> Any:
+    """The words of the C stack above the caller, the nearest first; None where they cannot be found."""
     context = (ctypes.c_uint64 * 256)()
-    if _libc.getcontext(context) != 0:
+    if os.uname().machine != "x86_64" or _libc.getcontext(context) != 0:
         return None
     low = context[_REGISTERS // 8]
     high = _stack_end(low)
     if high is None:
         return None
     count = min(high - low, _STACK_TO_SEARCH) // 8
-    words = (ctypes.c_int64 * count).from_address(low)
-    now = time.monotonic()
-    first, last = int(now), int(now + seconds) + 1
-    found: set[float] = set()
-    for index in range(count - 1):
-        if first <= words[index] <= last and 0 <= words[index + 1] < _NANOSECONDS:
-            deadline = words[index] + words[index + 1] / _NANOSECONDS
-            if now < deadline <= now + seconds:
-                found.add(deadline)
-    return found.pop() if len(found) == 1 else None
+    return (ctypes.c_int64 * count).from_address(low)
 
 
 def _stack_end(inside: int) -> int | None:

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sojourn.resources.unread import Size
+
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
     """One interpreter that a node can use. `digest` names the binary and its start-relevant flags."""
@@ -40,6 +42,7 @@ class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
     args: list[str] = []
     cwd: str
     env: dict[str, str] = {}
+    terminal: Size | None = None  # of the terminal it is to have; None: two pipes
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,14 @@ class Host(Protocol):
     def signal(self, number: int) -> None: ...
 
     async def write_stdin(self, data: bytes, *, eof: bool = False) -> None: ...
+
+    def type(self, session: str, at: int, data: bytes, *, eof: bool = False) -> None:
+        """Input of a client that counts: what of it has been taken before is not taken again."""
+        ...
+
+    def resize(self, size: Size, *, redraw: bool = False) -> None:
+        """Gives its terminal another size; `redraw`: the program hears of it even if it is the same."""
+        ...
 
     async def wait(self) -> Exit:
         """Wait for the end of the host process; its output is drained into the log before this returns."""

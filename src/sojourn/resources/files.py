@@ -1,7 +1,8 @@
 """Open descriptors, inside a host process: the table that is captured, and rebuilt at the same numbers.
 
 Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain data. Kinds: `stream` (one of
-the three pipes that the node gave, under whatever number), `file` and `directory` (by identity: device,
+the three pipes that the node gave, or the terminal, under whatever number), `terminal` (the program's own, opened
+once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
 offset with a lower number, as dup() makes it). Everything else is refused, with what holds it and the way
 out.
@@ -42,6 +43,9 @@ _DEVICES = {
     (1, 8): "/dev/random",
     (1, 9): "/dev/urandom",
 }
+_OWN_TERMINAL = (5, 0)
+_OWN = "/dev/tty"
+_SAME = "the terminal, by its number"  # which is another one on every node
 _STATUS = os.O_APPEND | os.O_NONBLOCK | os.O_DSYNC | os.O_SYNC | os.O_NOATIME | os.O_DIRECT
 _SYS_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine)
 _KCMP_FILE = 0
@@ -49,10 +53,30 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Streams:
-    """The three pipes that the node gave, by identity, so that they are known under any number."""
+    """The three pipes that the node gave, by identity, so that they are known under any number.
+
+    Or one terminal: then whatever shares its open file is a stream, and what the program has opened of it besides
+    is opened anew.
+    """
 
     def __init__(self) -> None:
         self.number = {_identity(os.fstat(number)): number for number in (0, 1, 2)}
+        self._terminal = descriptors.raised(os.dup(0)) if os.isatty(0) else -1
+
+    def number_of(self, fd: int, status: os.stat_result) -> int | None:
+        """Which of the three a descriptor is; None for any other."""
+        number = self.number.get(_identity(status))
+        if number is not None and self._terminal >= 0 and not _shares(self._terminal, fd):
+            return None
+        return number
+
+    def terminal_name(self, status: os.stat_result) -> str | None:
+        """The name under which the program has opened its terminal; None where it is none, or not its own."""
+        if self._terminal < 0 or not stat.S_ISCHR(status.st_mode):
+            return None
+        if (os.major(status.st_rdev), os.minor(status.st_rdev)) == _OWN_TERMINAL:
+            return _OWN
+        return _SAME if _identity(status) in self.number else None
 
 
 def capture(streams: Streams, holder: Holder) -> tuple[list[Entry], list[str]]:
@@ -68,7 +92,7 @@ def capture(streams: Streams, holder: Holder) -> tuple[list[Entry], list[str]]:
         entry = _entry(number, status, streams)
         entry["fd"] = number
         entry["inheritable"] = os.get_inheritable(number)
-        if twin is not None and entry["kind"] in ("file", "directory", "device"):
+        if twin is not None and entry["kind"] in ("file", "directory", "device", "terminal"):
             entry |= {"kind": "same", "as": twin}
         if entry["kind"] != "stream":
             entry["holder"] = holder(number)
@@ -83,12 +107,10 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
     flags = fcntl.fcntl(number, fcntl.F_GETFL)
     entry: Entry = {"name": target, "flags": flags & (os.O_ACCMODE | _STATUS | os.O_PATH)}
     mode = status.st_mode
-    if _identity(status) in streams.number:
-        return entry | {
-            "kind": "stream",
-            "of": streams.number[_identity(status)],
-            "binding": Binding.IDENTIFIER,
-        }
+    if (stream := streams.number_of(number, status)) is not None:
+        return entry | {"kind": "stream", "of": stream, "binding": Binding.IDENTIFIER}
+    if (name := streams.terminal_name(status)) is not None:
+        return entry | {"kind": "terminal", "name": name, "binding": Binding.IDENTIFIER}
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         entry |= {"kind": "file" if stat.S_ISREG(mode) else "directory", "identity": list(_identity(status))}
         entry["binding"] = Binding.IDENTIFIER
@@ -135,7 +157,7 @@ def missing(entries: list[Entry]) -> list[str]:
 def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
-    if entry["kind"] in ("stream", "same"):
+    if entry["kind"] in ("stream", "same", "terminal"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
@@ -177,6 +199,8 @@ def restore(entries: list[Entry]) -> None:
             os.dup2(streams[entry["of"]], number)
         elif entry["kind"] == "same":
             os.dup2(entry["as"], number)
+        elif entry["kind"] == "terminal" and entry["name"] == _SAME:
+            _reopen(entry | {"name": os.ttyname(streams[0])}, number)
         else:
             _reopen(entry, number)
         os.set_inheritable(number, entry["inheritable"])

@@ -1,8 +1,8 @@
 """The log: everything a process ever wrote to its standard output and standard error, in order of arrival.
 
 Concepts. A log is a folder of segments, one per epoch (each time the process changes its node a new epoch
-begins). A segment is a file of records: stream (1 byte: 1 output, 2 errors), length (4 bytes, big-endian),
-the bytes. A `Position` names a place between two records of one segment.
+begins). A segment is a file of records: stream (1 byte: 1 output, 2 errors, 3 a terminal's transcript), length
+(4 bytes, big-endian), the bytes. A `Position` names a place between two records of one segment.
 
 Guarantees. Bytes come back exactly as they went in, each stream in its own order, nothing lost and nothing
 doubled, over any number of moves. A record that a crash cut short is not read, and is removed before anything
@@ -26,7 +26,8 @@ from sojourn.errors import InternalError, ProtocolError
 
 OUT = 1
 ERR = 2
-STREAM_NAMES = {OUT: "out", ERR: "err"}
+TERMINAL = 3
+STREAM_NAMES = {OUT: "out", ERR: "err", TERMINAL: "terminal"}
 MAX_RECORD = 16 * 1024 * 1024
 KEPT_OPEN = 4  # descriptors of one log: a process that has moved a thousand times has a thousand segments
 _HEADER = struct.Struct(">BI")

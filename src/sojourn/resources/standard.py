@@ -26,6 +26,13 @@ def _text_stream(name: str) -> io.TextIOWrapper | None:
     return stream if type(stream) is io.TextIOWrapper and not stream.closed else None
 
 
+def at_terminal() -> None:
+    """Sets the streams as an interpreter does that finds a terminal: this one was warmed up with none."""
+    for name in _NAMES[:2]:
+        if (stream := _text_stream(name)) is not None:
+            stream.reconfigure(line_buffering=True)
+
+
 def flush() -> None:
     """Writes out what the two output streams have buffered; a program that broke its own has nothing to lose."""
     for name in _NAMES[1:]:
@@ -69,12 +76,15 @@ def take_input() -> bytes:
     inheritable = os.get_inheritable(number)
     os.dup2(nothing, number)
     try:
-        behind = stream.buffer.read(len(stream.buffer.peek()))
         pending = b""
         decoder = decoder_of(stream)
         if decoder is not None:
             pending = decoder.getstate()[0]
             decoder.reset()
+        try:
+            behind = stream.buffer.read(len(stream.buffer.peek()))
+        except RuntimeError:  # the program waits in it: so it has nothing, and the text above it has nothing either
+            return pending
         ahead = stream.read().encode(stream.encoding, stream.errors or "strict")
         return ahead + pending + behind
     finally:

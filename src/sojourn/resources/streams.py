@@ -6,7 +6,7 @@ waits for a reader and a blocked write is never carried over a move. When the di
 
 Input: a pipe that the node writes what clients send. The node keeps a read end of its own, so that it can
 take back what a frozen program has not read: `take` empties the pipe and gives all that waits, `give` puts it
-back.
+back. (A program with a terminal has `terminal.TerminalFeed` in its place.)
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import os
 import struct
 import termios
 from collections.abc import Callable
+from typing import Protocol
 
 from sojourn.resources.log import Log
+from sojourn.resources.unread import Accepted, Unread
 
 CHUNK = 256 * 1024
 RETRY = 0.5  # seconds between two tries to write to a full disk
@@ -28,8 +30,19 @@ Said = Callable[[str, bool], None]
 """Told what is wrong, and whether that is over."""
 
 
+class Feed(Protocol):
+    """Where clients' input goes."""
+
+    accepted: Accepted
+
+    def write(self, data: bytes, *, eof: bool = False) -> None: ...
+    async def take(self, ahead: bytes) -> Unread: ...
+    async def give(self, unread: Unread) -> None: ...
+    def close(self) -> None: ...
+
+
 class OutputDrain:
-    """Drains one pipe into the log. Owns `fd` (the pipe's read end)."""
+    """Drains one pipe, or a terminal, into the log. Owns `fd` (the read end; the terminal's master)."""
 
     def __init__(self, fd: int, log: Log, stream: int, said: Said) -> None:
         self._fd = fd
@@ -49,7 +62,7 @@ class OutputDrain:
             if self._held and not self._keep():
                 return False
             try:
-                self._held = os.read(self._fd, CHUNK)
+                self._held = self._read()
             except BlockingIOError:
                 return True
             if not self._held:
@@ -64,13 +77,21 @@ class OutputDrain:
     def _readable(self) -> None:
         # One chunk a turn: a program that writes without end must not starve the node's other work.
         try:
-            self._held += os.read(self._fd, CHUNK)
+            self._held += self._read()
         except BlockingIOError:
             return
         if not self._held:
             self._end()
         else:
             self._keep()
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._fd, CHUNK)
+        except OSError as error:
+            if error.errno != errno.EIO:  # a terminal that nobody has open any more
+                raise
+            return b""
 
     def _keep(self) -> bool:
         try:
@@ -109,6 +130,7 @@ class InputFeed:
     """Feeds the program's standard input. Owns both ends of the pipe; the program has a copy of `reading`."""
 
     def __init__(self) -> None:
+        self.accepted = Accepted()
         self.reading, self._writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._writing, False)
         self._loop = asyncio.get_running_loop()
@@ -128,20 +150,24 @@ class InputFeed:
             self._eof = eof
             self._flush()
 
-    def take(self) -> bytes:
-        """Everything the program has not read, out of the pipe; nothing flows until `give`."""
+    async def take(self, ahead: bytes) -> Unread:
+        """Everything the program has not read, out of the pipe; nothing flows until `give`.
+
+        `ahead` is what its own objects had read ahead of it.
+        """
         self._held = True
         self._unwatch()
         size = struct.unpack("i", fcntl.ioctl(self.reading, termios.FIONREAD, b"\0\0\0\0"))[0]
         unread = os.read(self.reading, size) if size else b""
         waiting, self._waiting = bytes(self._waiting), bytearray()
-        return unread + waiting
+        return Unread(ahead=ahead, data=unread + waiting, eof=self._eof, accepted=self.accepted.known)
 
-    def give(self, data: bytes, *, eof: bool) -> None:
+    async def give(self, unread: Unread) -> None:
         """Puts back what `take` gave (here or on another node), ahead of what came since."""
         self._held = False
-        self._waiting[:0] = data
-        self._eof = self._eof or eof
+        self.accepted.known |= unread.accepted
+        self._waiting[:0] = unread.ahead + unread.data
+        self._eof = self._eof or unread.eof
         self._flush()
 
     def close(self) -> None:

@@ -73,9 +73,9 @@ def test_input_waits_is_taken_back_and_given_again() -> None:
         typed = b"".join(b"line %d\n" % number for number in range(20_000))  # more than a pipe holds
         feed.write(typed, eof=True)
         first = os.read(feed.reading, 7)
-        rest = feed.take()
-        assert first + rest == typed
-        feed.give(rest, eof=True)
+        rest = await feed.take(b"")
+        assert first + rest.data == typed and rest.eof
+        await feed.give(rest)
         got = [first]
         while True:
             part = await asyncio.to_thread(os.read, feed.reading, 65536)
@@ -92,8 +92,7 @@ def test_input_after_its_end_can_be_put_back() -> None:
     async def work() -> None:
         feed = InputFeed()
         feed.write(b"all", eof=True)
-        taken = feed.take()
-        feed.give(taken, eof=True)
+        await feed.give(await feed.take(b""))
         assert os.read(feed.reading, 10) == b"all"
         assert os.read(feed.reading, 10) == b""
         feed.close()

@@ -12,8 +12,10 @@ from sojourn.machines.base import Exit
 from sojourn.machines.python.link import Link
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.templates import Birth, Template
-from sojourn.resources.log import ERR, OUT, Log
-from sojourn.resources.streams import InputFeed, OutputDrain, Said
+from sojourn.resources.log import ERR, OUT, TERMINAL, Log
+from sojourn.resources.streams import Feed, InputFeed, OutputDrain, Said
+from sojourn.resources.terminal import Terminal, TerminalFeed
+from sojourn.resources.unread import Size
 
 BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program uses
 
@@ -21,12 +23,21 @@ BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program u
 class Carrier:
     """Guarantee: the process is a child of this one and is reaped here, once; signals reach it or nobody."""
 
-    def __init__(self, log: Log, said: Said) -> None:
+    def __init__(self, log: Log, said: Said, size: Size | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self.feed = InputFeed()
-        out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        self._theirs = (self.feed.reading, out[1], err[1])
-        self.drains = (OutputDrain(out[0], log, OUT, said), OutputDrain(err[0], log, ERR, said))
+        self.terminal = None if size is None else Terminal(size)
+        if self.terminal is None:
+            feed = InputFeed()
+            out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+            self._theirs = (feed.reading, out[1], err[1])
+            self._handed_over = (out[1], err[1])
+            self.drains = [OutputDrain(out[0], log, OUT, said), OutputDrain(err[0], log, ERR, said)]
+            self.feed: Feed = feed
+        else:
+            slave = self.terminal.slave
+            self._theirs, self._handed_over = (slave, slave, slave), ()
+            self.drains = [OutputDrain(os.dup(self.terminal.master), log, TERMINAL, said)]
+            self.feed = TerminalFeed(self.terminal)
         self._birth = Birth()
         self.link = Link(self._birth.socket, self._heard)
         self.pid = 0
@@ -36,13 +47,21 @@ class Carrier:
         self.ended: asyncio.Future[Exit] = self._loop.create_future()
 
     @classmethod
-    async def begin(cls, template: Template, op: str, order: Order, log: Log, said: Said) -> Carrier:
-        """Orders a host and waits for its birth. Raises HostDied."""
-        carrier = cls(log, said)
+    async def begin(
+        cls,
+        template: Template,
+        op: str,
+        order: Order,
+        log: Log,
+        said: Said,
+        size: Size | None = None,
+    ) -> Carrier:
+        """Orders a host, with a terminal of that size if one is given, and waits for its birth. Raises HostDied."""
+        carrier = cls(log, said, size)
         try:
             await template.order(op, order, carrier._birth, carrier._theirs)
         finally:
-            for fd in carrier._theirs[1:]:
+            for fd in carrier._handed_over:
                 os.close(fd)
         waiting = (carrier._born, carrier.link.closed)
         await asyncio.wait(waiting, timeout=BORN_WITHIN, return_when=asyncio.FIRST_COMPLETED)
@@ -50,7 +69,8 @@ class Carrier:
             carrier.link.close()
             carrier._close_streams()
             raise HostDied(
-                "the host process was not born", history=log.content(ERR).decode().splitlines()[-20:]
+                "the host process was not born",
+                history=log.content().decode(errors="replace").splitlines()[-20:],
             )
         carrier.pid = carrier._born.result()
         carrier._pidfd = os.pidfd_open(carrier.pid)
@@ -98,6 +118,10 @@ class Carrier:
             )
 
     def _close_streams(self) -> None:
+        if self.terminal is not None:
+            self.terminal.release()
         for drain in self.drains:
             drain.close()
         self.feed.close()
+        if self.terminal is not None:
+            self.terminal.close()

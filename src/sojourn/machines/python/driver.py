@@ -22,6 +22,7 @@ from sojourn.machines.python.packages import Environment
 from sojourn.machines.python.templates import HasThreads, Key, Template
 from sojourn.resources import files
 from sojourn.resources.log import Log
+from sojourn.resources.unread import Size
 
 MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
 logger = logging.getLogger(__name__)
@@ -73,15 +74,16 @@ class PythonMachine:
             module=spec.module,
             args=spec.args,
             environment=spec.env,
+            terminal=spec.terminal is not None,
         )
-        carrier = await self._carrier(template, "start", order, log)
+        carrier = await self._carrier(template, "start", order, log, spec.terminal)
         identity = Offer(
             id=spec.id,
             name=spec.name,
             epoch=spec.epoch,
             machine=self.kind,
             interpreter=probed.interpreter,
-            detail={"environment": spec.env, "cwd": spec.cwd},
+            detail={"environment": spec.env, "cwd": spec.cwd, "terminal": order.terminal},
         )
         return PythonHost(carrier, self._describer(identity, probed))
 
@@ -96,12 +98,13 @@ class PythonMachine:
             cwd=cwd,
             environment=environment,
             path=offer.detail["path"],
+            terminal=offer.detail.get("terminal", False),
             baseline=str(await self._baselines.fetched(next(iter(offer.blobs)), fetch)),
         )
         base = await self._template(probed, environment)
         # A warm template if there can be one; else the held host does the imports itself.
         template = await self._warm(base, Key.of(probed, self._seed, environment), order) or base
-        carrier = await self._carrier(template, "hold", order, log)
+        carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None)
         return PythonHeld(carrier, self._describer(offer, probed))
 
     async def objections(self, offer: Offer) -> list[str]:
@@ -169,20 +172,18 @@ class PythonMachine:
                 size=found["pages"] * PAGE,
                 resources=found["descriptors"],
                 blobs={digest: path.stat().st_size},
-                detail={
-                    "environment": environment,
-                    "cwd": identity.detail["cwd"],
-                    "folder": found["folder"],
-                    "path": found["path"],
-                },
+                detail=identity.detail | {"folder": found["folder"], "path": found["path"]},
             )
 
         return describe
 
-    async def _carrier(self, template: Template, op: str, order: Order, log: Log) -> Carrier:
-        carrier = await Carrier.begin(
-            template, op, order, log, lambda what, mended: self.trouble(log.folder.name, what, mended)
-        )
+    async def _carrier(
+        self, template: Template, op: str, order: Order, log: Log, size: Size | None
+    ) -> Carrier:
+        def said(what: str, mended: bool) -> None:
+            self.trouble(log.folder.name, what, mended)
+
+        carrier = await Carrier.begin(template, op, order, log, said, size)
         self._carriers.add(carrier)
         self._sessions.add(carrier.pid)
         carrier.ended.add_done_callback(lambda _: self._ended(carrier))

@@ -19,6 +19,7 @@ from sojourn._util import descriptors, kernel
 from sojourn._util.channel import Channel
 from sojourn.machines.python.launch import Launch
 from sojourn.machines.python.messages import Order
+from sojourn.resources import standard
 
 
 def settle(node: int, middle: int) -> None:
@@ -47,6 +48,8 @@ def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -
     channel = Channel(descriptors.raised(control))
     for number, fd in enumerate(standard):
         descriptors.placed(fd, number)
+    if order.terminal:
+        kernel.control_terminal(0)
     set_environment(order.environment | coerced)
     os.chdir(order.cwd)
     return channel
@@ -54,6 +57,8 @@ def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -
 
 def aim(order: Order, launch: Launch) -> None:
     """Sets what the interpreter runs when its start-up is over."""
+    if order.terminal:
+        standard.at_terminal()
     python = sys.orig_argv[0]
     if order.module is not None:
         launch.module(order.module)

@@ -14,6 +14,7 @@ from sojourn.machines.base import Exit, Frozen, Offer
 from sojourn.machines.python import proc, trailer
 from sojourn.machines.python.carrier import Carrier
 from sojourn.machines.python.link import LinkClosed
+from sojourn.resources.unread import Size, Unread
 
 SIGNAL = signal.SIGURG
 TAP = 0.02  # seconds between two signals while a command is unanswered
@@ -35,7 +36,7 @@ class PythonHost:
     def __init__(self, carrier: Carrier, describe: Describe) -> None:
         self._carrier = carrier
         self._describe = describe
-        self._unread: bytes | None = None  # input taken back while frozen
+        self._unread: Unread | None = None  # input taken back while frozen
         self._undoing: asyncio.Task[None] | None = None
         self.pid = carrier.pid
 
@@ -46,6 +47,19 @@ class PythonHost:
 
     async def write_stdin(self, data: bytes, *, eof: bool = False) -> None:
         self._carrier.feed.write(data, eof=eof)
+
+    def type(self, session: str, at: int, data: bytes, *, eof: bool = False) -> None:
+        feed = self._carrier.feed
+        feed.write(feed.accepted.new(session, at, data), eof=eof)
+
+    def resize(self, size: Size, *, redraw: bool = False) -> None:
+        terminal = self._carrier.terminal
+        if terminal is None:
+            raise WrongState("the process has no terminal", advice="`sojourn run -t` gives it one")
+        if terminal.size != size:
+            terminal.resize(size.checked())
+        elif redraw:
+            self._carrier.signal(signal.SIGWINCH)
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._carrier.ended)
@@ -96,15 +110,15 @@ class PythonHost:
         try:
             done = await self._frozen(fd, deadline)
             await self._stopped()
-            unread = self._unread = done["input"].encode("latin-1") + self._carrier.feed.take()
+            self._drain()  # a terminal that is full cannot be emptied of its input
+            unread = self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))
             try:
-                if any(drain for drain in self._carrier.drains if not drain.drain()):
+                if not self._drain():
                     raise Unmovable(
                         "the log takes no more output, and none may be lost", advice="free the disk"
                     )
                 signals = proc.pending_signals(self.pid)
-                eof = self._carrier.feed.eof
-                size = trailer.append(fd, done["size"], unread=unread, eof=eof, signals=signals)
+                size = trailer.append(fd, done["size"], unread=unread, signals=signals)
             except BaseException:
                 await self.unfreeze()
                 raise
@@ -112,6 +126,11 @@ class PythonHost:
             os.close(fd)
             raise
         return Frozen(fd=fd, size=size, stopped_at=done["stopped_at"], frames=done["frames"])
+
+    def _drain(self) -> bool:
+        """All output is in the log; False when the disk refuses some."""
+        left = [drain for drain in self._carrier.drains if not drain.drain()]
+        return not left
 
     async def _undo(self, work: asyncio.Task[Frozen]) -> None:
         try:
@@ -123,7 +142,7 @@ class PythonHost:
     async def unfreeze(self) -> None:
         if self._unread is None:
             raise WrongState("the process is not frozen")
-        self._carrier.feed.give(self._unread, eof=self._carrier.feed.eof)
+        await self._carrier.feed.give(self._unread)
         self._unread = None
         try:
             _, answer = await self._carrier.link.request("proceed")
@@ -199,8 +218,9 @@ class PythonHeld:
 
     async def thaw(self, fd: int, size: int) -> None:
         found = trailer.read(fd, size)
+        # Before the program's handlers are here: a window that takes its size is no news to it.
+        await self._carrier.feed.give(found.input)
         await self._ask("thaw", (fd,))
-        self._carrier.feed.give(found.unread, eof=found.eof)
         self._trailer = found
 
     async def go(self) -> tuple[PythonHost, int]:

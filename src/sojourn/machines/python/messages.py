@@ -38,6 +38,7 @@ class Order:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     path: list[str] | None = None  # sys.path while modules are imported; None: as the interpreter makes it
     modules: list[str] = field(default_factory=list[str])  # to import, in this order
+    terminal: bool = False  # the standard streams are a terminal, which becomes the controlling one
     baseline: str | None = None  # the file of the baseline, to be written or to be matched
 
     def to_message(self) -> dict[str, Any]:

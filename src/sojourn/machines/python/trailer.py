@@ -6,34 +6,29 @@ host's. Guarantee: what is not a trailer raises BadImage, before anything of it 
 
 from __future__ import annotations
 
-import base64
 import os
 import struct
 
 import msgspec
 
 from sojourn.errors import BadImage
+from sojourn.resources.unread import Unread
 
 _END = struct.Struct(">I4s")
-_MAGIC = b"SJT1"
+_MAGIC = b"SJT2"
 _LARGEST = 256 * 1024 * 1024
 
 
 class Trailer(msgspec.Struct, kw_only=True):
     """Input that the program has not read, and signals that were waiting for it."""
 
-    input: str  # base64
-    eof: bool
+    input: Unread
     signals: list[int] = []
 
-    @property
-    def unread(self) -> bytes:
-        return base64.b64decode(self.input)
 
-
-def append(fd: int, size: int, *, unread: bytes, eof: bool, signals: list[int]) -> int:
+def append(fd: int, size: int, *, unread: Unread, signals: list[int]) -> int:
     """Writes a trailer behind `size` bytes of image; the new size."""
-    body = msgspec.json.encode(Trailer(input=base64.b64encode(unread).decode(), eof=eof, signals=signals))
+    body = msgspec.json.encode(Trailer(input=unread, signals=signals))
     data = body + _END.pack(len(body), _MAGIC)
     written = 0
     while written < len(data):
@@ -50,8 +45,6 @@ def read(fd: int, size: int) -> Trailer:
     if magic != _MAGIC or length > min(start, _LARGEST):
         raise BadImage("the image does not end as one")
     try:
-        trailer = msgspec.json.decode(os.pread(fd, length, start - length), type=Trailer)
-        trailer.unread  # noqa: B018  (checked here, so that using it cannot fail)
+        return msgspec.json.decode(os.pread(fd, length, start - length), type=Trailer)
     except ValueError as error:
         raise BadImage(f"the image's end cannot be read: {error}") from None
-    return trailer
