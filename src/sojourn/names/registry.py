@@ -42,6 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_code: int | None = None
     signal: int | None = None
     program: str = ""
+    terminal: bool = False
     pid: int | None = None  # of the host process, on its node
     move: str = ""  # the latest move of the process
     stays: list[Stay] = []  # where it was before, oldest first, as of its latest move

@@ -38,6 +38,7 @@ async def launch(node: Node, asked: Run) -> Record:
         address=node.address,
         machine=machine.kind,
         started=time.time(),
+        terminal=asked.terminal is not None,
         program=" ".join([program if asked.program else f"-m {program}", *asked.args])[:500],
     )
     node.expected.add(record.id)
@@ -55,6 +56,7 @@ async def launch(node: Node, asked: Run) -> Record:
             args=asked.args,
             cwd=asked.cwd,
             env=asked.env,
+            terminal=asked.terminal and asked.terminal.checked(),
         )
         try:
             host = await machine.start(spec, output)

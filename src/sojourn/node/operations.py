@@ -291,5 +291,6 @@ def _row(record: Record) -> dict[str, Any]:
         "signal",
         "pid",
         "program",
+        "terminal",
     )
     return {field: getattr(record, field) for field in shown} | {"state": record.state.value}

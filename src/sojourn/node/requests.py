@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from sojourn.resources.unread import Size
+
 
 class Named(msgspec.Struct, kw_only=True):
     """Arguments that name a process; `id` and `epoch` when a node asks another."""
@@ -22,6 +24,7 @@ class Run(msgspec.Struct, kw_only=True):
     python: str | None = None
     cwd: str
     env: dict[str, str] = {}
+    terminal: Size | None = None
 
 
 class List(msgspec.Struct, kw_only=True):

@@ -153,14 +153,14 @@ def test_a_class_body_is_a_pin(driver: Driver) -> None:
     assert [r.name for r in driver.stacks[0][1].records] == ["defines"]
 
 
-def test_a_blocking_read_is_named(driver: Driver) -> None:
+def test_a_wait_for_input_is_captured_and_waits_again(driver: Driver) -> None:
     reading, writing = os.pipe()
 
     def reads() -> bytes:
         return os.read(reading, 1)
 
     def feed(number: int, frame: FrameType | None) -> None:
-        os.write(writing, b"x")
+        os.write(writing, b"xy")
 
     former = signal.signal(signal.SIGALRM, feed)
     try:
@@ -169,7 +169,29 @@ def test_a_blocking_read_is_named(driver: Driver) -> None:
             assert driver.run(reads) == b"x"
     finally:
         signal.signal(signal.SIGALRM, former)
-    assert any(pin.endswith("blocked in posix.read()") for pin in driver.pins)
+    assert driver.stacks[0][0] == "reexecute"
+    assert driver.resume() == b"y"
+
+
+def test_a_read_that_may_have_read_a_part_is_named(driver: Driver) -> None:
+    reading, writing = os.pipe()
+    file = open(reading, "rb")  # noqa: SIM115
+
+    def reads() -> bytes:
+        return file.read(2)
+
+    def feed(number: int, frame: FrameType | None) -> None:
+        os.write(writing, b"xy")
+
+    former = signal.signal(signal.SIGALRM, feed)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with Taps():
+            assert driver.run(reads) == b"xy"
+    finally:
+        signal.signal(signal.SIGALRM, former)
+        file.close()
+    assert any(pin.endswith("of which it may have read a part, in BufferedReader.read()") for pin in driver.pins)
     assert driver.stacks[0][0] == "exact"
 
 

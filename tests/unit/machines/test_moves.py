@@ -214,7 +214,7 @@ def test_pinned_is_named_and_unharmed(
     assert within(work()) == plainly(VENVS[0], ["program.py"], tmp_path)
 
 
-def test_a_blocking_read_is_named(state: Path, tmp_path: Path) -> None:
+def test_a_read_in_the_middle_of_a_line_is_named(state: Path, tmp_path: Path) -> None:
     source = "import sys\nprint('ready', flush=True)\nprint(sys.stdin.readline())\n"
 
     async def work() -> Ran:
@@ -222,12 +222,13 @@ def test_a_blocking_read_is_named(state: Path, tmp_path: Path) -> None:
             log = Log(tmp_path / "log", 1)
             host = await begun(a, VENVS[0], tmp_path, source, log)
             await lines(log, b"ready")
+            await host.write_stdin(b"wo")
             await host.survey()
             with pytest.raises(Pinned) as caught:
                 await host.freeze(deadline=0.1)
-            assert "readline" in str(caught.value)
+            assert "middle of a line" in str(caught.value) and "readline" in str(caught.value)
             assert "program.py:3" in str(caught.value)
-            await host.write_stdin(b"woken\n", eof=True)
+            await host.write_stdin(b"ken\n", eof=True)
             end = await host.wait()
             return ran(log, end.code, end.signal)
 
