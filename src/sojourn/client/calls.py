@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal as signals
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -17,7 +17,7 @@ from sojourn.errors import NodeLost, NotFound, ProtocolError, SojournError, Usag
 
 T = TypeVar("T")
 State = Literal["starting", "running", "moving", "frozen", "ended", "lost"]
-Stream = Literal["out", "err"]
+Stream = Literal["out", "err", "terminal"]
 
 
 class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     signal: int | None = None  # the signal that ended it
     pid: int | None = None  # of the host process, on its node
     program: str = ""
+    terminal: bool = False  # whether it has one
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +159,8 @@ def nodes() -> Call[list[NodeInfo]]:
 
 
 def logs(name: str, *, follow: bool, out: bool, err: bool) -> Call[dict[str, Any]]:
-    return Call("logs", {"name": name, "follow": follow, "out": out, "err": err}, dict, repeatable=True)
+    args = {"name": name, "follow": follow, "out": out, "err": err, "terminal": out}
+    return Call("logs", args, dict, repeatable=True)
 
 
 def wait(name: str, *, timeout: float | None) -> Call[Ended]:
@@ -230,8 +232,8 @@ class Unseen:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, int] = {"out": 0, "err": 0}
-        self._skip: dict[str, int] = {"out": 0, "err": 0}
+        self._seen: dict[Stream, int] = dict.fromkeys(get_args(Stream), 0)
+        self._skip = dict(self._seen)
 
     def again(self) -> None:
         """The log starts again from its beginning."""

@@ -35,6 +35,7 @@ class Logs(Named, kw_only=True):
     follow: bool = False
     out: bool = True
     err: bool = True
+    terminal: bool = True
     at: tuple[int, int] = (0, 0)  # the position in the log to begin at
 
 
