@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, events, options, processes, show, upkeep
+from sojourn.cli import clusters, copies, events, options, processes, show, upkeep
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -59,6 +59,7 @@ for command in (
     upkeep.show,
     upkeep.check,
     processes.move,
+    copies.clone,
     processes.wait,
     processes.stop,
     processes.kill,

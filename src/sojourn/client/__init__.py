@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sojourn.client.calls import Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
+from sojourn.client.copies import CloneReport
 from sojourn.client.sync import Cluster, Process, connect
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncCluster",
     "AsyncProcess",
     "Chunk",
+    "CloneReport",
     "Cluster",
     "Ended",
     "MoveReport",

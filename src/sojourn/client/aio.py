@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sojourn.client import calls
+from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
+from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
 from sojourn.client.watching import Reading
@@ -251,6 +252,23 @@ class AsyncProcess(AsyncProcessUpkeep):
             async for answer in stream:
                 if answer.item is msgspec.UNSET:
                     return calls.moved(answer.ok)
+                on_stage(str(answer.item["stage"]))
+        raise AssertionError("an exchange ends with an answer or an error")
+
+    async def clone(
+        self,
+        *nodes: str,
+        name: str | None = None,
+        deadline: float | None = None,
+        keep_random: bool = False,
+        on_stage: Callable[[str], None] = lambda stage: None,
+    ) -> CloneReport:
+        """Make copies of it that go on from where it is; see `Process.clone`."""
+        call = copies.clone(self.id, nodes, name=name, deadline=deadline, keep_random=keep_random)
+        async with aclosing(self._link.stream(call)) as stream:
+            async for answer in stream:
+                if answer.item is msgspec.UNSET:
+                    return copies.cloned(answer.ok)
                 on_stage(str(answer.item["stage"]))
         raise AssertionError("an exchange ends with an answer or an error")
 

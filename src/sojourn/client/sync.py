@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sojourn.client import calls
+from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
+from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
 from sojourn.client.watching import Reading
@@ -311,6 +312,35 @@ class Process(ProcessUpkeep):
                 on_stage(str(next(stream)["stage"]))
             except StopIteration as end:
                 return calls.moved(end.value)
+
+    def clone(
+        self,
+        *nodes: str,
+        name: str | None = None,
+        deadline: float | None = None,
+        keep_random: bool = False,
+        on_stage: Callable[[str], None] = lambda stage: None,
+    ) -> CloneReport:
+        """Make copies of it that go on from where it is; it goes on itself. Returns when they run.
+
+        Args:
+            nodes: where, one copy for each; no node: one copy where it is.
+            name: of a single copy; made from its own when left out (`sim-2`).
+            deadline: seconds to wait for a place where it can be frozen; the node's default when left out.
+            keep_random: the copies draw the same numbers from `random` and `numpy.random` as it would.
+            on_stage: called with the name of each stage as it begins.
+
+        Raises:
+            Refused: there is no copy at all, with all the reasons; it goes on unharmed.
+            Busy: it is moving. NameTaken. NodeLost: its node went away; some of the copies may run.
+        """
+        call = copies.clone(self.id, nodes, name=name, deadline=deadline, keep_random=keep_random)
+        stream = self._link.stream(call)
+        while True:
+            try:
+                on_stage(str(next(stream)["stage"]))
+            except StopIteration as end:
+                return copies.cloned(end.value)
 
 
 def connect(home: str | os.PathLike[str] | None = None, node: str | None = None) -> Cluster:

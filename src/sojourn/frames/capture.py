@@ -43,7 +43,7 @@ from .record import FrameRecord, Stack
 from .sites import code_behind
 from .waits import Read, objection
 
-__all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack"]
+__all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack", "visible_locals"]
 
 Mode = Literal["exact", "reexecute", "called"]
 if TYPE_CHECKING:
@@ -90,6 +90,24 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     stack = _linked(readings, ahead)
     stack.context = contexts.outermost(reading.course for reading in readings)
     return stack
+
+
+def visible_locals(frame: FrameType, *, base: FrameType | None) -> Stack:
+    """The locals of `frame` and of everything outside it up to `base`, wherever they stand: to name things by, not to
+    go on from.
+    """
+    verify()
+    found = Stack()
+    at: FrameType | None = frame
+    while at is not None and at is not base:
+        reading = Reading(at)
+        if not reading.in_prologue:
+            reading.read_locals()
+            reading.record.site = reading.instruction().offset if at.f_lasti >= 0 else 0
+            found.records.append(reading.finish())
+        at = at.f_back
+    found.records.reverse()
+    return found
 
 
 def _segments(readings: list[Reading]) -> list[list[Reading]]:

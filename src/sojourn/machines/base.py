@@ -82,8 +82,11 @@ class Host(Protocol):
 
     pid: int
 
-    async def survey(self) -> Offer:
-        """Ask the running program what it needs elsewhere. Makes and matches the baseline on the first call."""
+    async def survey(self, *, copy: bool = False) -> Offer:
+        """Ask the running program what it needs elsewhere. Makes and matches the baseline on the first call.
+
+        Raises: Unmovable, for what cannot travel; with `copy` also for what two processes cannot share.
+        """
         ...
 
     async def look(self) -> dict[str, Any]:
@@ -92,10 +95,11 @@ class Host(Protocol):
         """
         ...
 
-    async def freeze(self, *, deadline: float) -> Frozen:
+    async def freeze(self, *, deadline: float, copy: bool = False, wish: int | None = None) -> Frozen:
         """Freeze at a safe point within `deadline` seconds, capture, and stop the host process.
 
-        All output written so far is in the log when this returns.
+        All output written so far is in the log when this returns. With `copy` the image is one for a copy; with
+        `wish` it is taken where the program waits for that request of its own (`Wish`).
         Raises: Pinned, Unmovable (the program goes on), HostDied (it ended meanwhile).
         """
         ...
@@ -130,8 +134,11 @@ class Held(Protocol):
 
     pid: int
 
-    async def thaw(self, fd: int, size: int) -> None:
-        """Build all of the image in `fd` (which stays the caller's) and verify it. Raises BadImage, Refused."""
+    async def thaw(self, fd: int, size: int, *, copy: bool = False, keep_random: bool = True) -> None:
+        """Build all of the image in `fd` (which stays the caller's) and verify it. Raises BadImage, Refused.
+
+        A `copy` draws random numbers of its own, unless `keep_random`.
+        """
         ...
 
     async def go(self) -> tuple[Host, int]:

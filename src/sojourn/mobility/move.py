@@ -1,4 +1,5 @@
-"""What both sides of a move share: the loop that feeds a table of `model.move` and carries out what it says.
+"""What the sides of a move or a clone share: the loop that feeds a table of `model.move` or `model.clone` and
+carries out what it says.
 
 Instructions that have a reply (a freeze, a write, a transfer) run as tasks and give their reply as a
 stimulus, so that the machine hears of a cut or a dead host meanwhile; those without one are done in order,
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 from sojourn.errors import InternalError, SojournError, StaleEpoch, TransferCut, Unavailable
 from sojourn.mobility.link import Link
 from sojourn.mobility.points import Points
-from sojourn.model.move import OUTCOMES, Do, On, step
+from sojourn.model.move import OUTCOMES, Cell, Do, On, step
 from sojourn.names.directory import Directory
 from sojourn.names.registry import Record, Registry
 
@@ -48,13 +49,14 @@ class Tenure(Protocol):
 
 
 class Driver:
-    """One side of one move.
+    """One side of one move, or of one clone.
 
     Args:
         name: of the process.
         move: the id of this attempt.
         epoch: the process's epoch at the target, if the commit wins.
         start: the first state.
+        step, outcomes: the rules.
     """
 
     def __init__(
@@ -68,7 +70,11 @@ class Driver:
         directory: Directory,
         tenure: Tenure,
         points: Points,
+        step: Callable[[Enum, On], Cell] = step,
+        outcomes: frozenset[Enum] = OUTCOMES,
     ) -> None:
+        self._step = step
+        self._outcomes = outcomes
         self.name = name
         self.move = move
         self.epoch = epoch
@@ -96,10 +102,10 @@ class Driver:
     async def drive(self) -> None:
         """Run until an outcome. What it did then is final."""
         try:
-            while self.state not in OUTCOMES:
+            while self.state not in self._outcomes:
                 on = await self._inbox.get()
                 before = self.state
-                self.state, todo = step(before, on)
+                self.state, todo = self._step(before, on)
                 self._note(before, on)
                 for do in todo:
                     await self._carry_out(do)
@@ -195,6 +201,7 @@ ASKS = frozenset(
         Do.START,
         Do.CONFIRM,
         Do.RETURN,
+        Do.WITHDRAW,
     }
 )
 """Instructions that have a reply."""

@@ -28,6 +28,15 @@ POINTS = (
     "target.before-start",  # told to go, nothing runs
     "target.before-running",  # it runs, and nobody was told
     "target.before-confirm",  # the source was told
+    # of a clone; its targets pass target.prepared, target.before-thaw and target.ready too
+    "origin.reserved",  # the copy's name is taken; no offer is out
+    "origin.before-freeze",  # every target has made a place
+    "origin.frozen",  # the image is complete, the original still stands
+    "origin.before-send",  # the original goes on
+    "origin.withdrawing",
+    "copy.before-commit",
+    "copy.committed",  # nothing runs
+    "copy.before-running",  # it runs, and nobody was told
 )
 
 

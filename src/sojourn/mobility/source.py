@@ -173,36 +173,27 @@ class SourceMove(Driver):
     async def _hear(self, link: Link, message: peer.Message) -> None:
         match message:
             case peer.Fetch():
-                await self._send_blob(link, message.digest)
+                offered = self._offer is not None and message.digest in self._offer.blobs
+                path = self._blob(message.digest) if offered else None
+                await send_blob(link, self.epoch, message.digest, path)
             case peer.Accepted():
                 self._has = message.log
                 self.give(On.ACCEPTED)
             case peer.Refused():
-                self.give(On.REFUSED, _refusal(self.name, self._target, message.error))
+                self.give(On.REFUSED, refusal(self.name, self._target, message.error))
             case peer.Ready():
                 self.give(On.READY)
             case peer.Failed():
-                self.give(On.FAILED, _refusal(self.name, self._target, message.error))
+                self.give(On.FAILED, refusal(self.name, self._target, message.error))
             case peer.Running():
                 assert self._frozen is not None
                 self._account.ran(self._frozen.stopped_at, message)
                 await self.reach("source.running")
                 self.give(On.RUNNING)
             case peer.Returned():
-                self.give(On.RETURNED, _refusal(self.name, self._target, message.error))
+                self.give(On.RETURNED, refusal(self.name, self._target, message.error))
             case _:
                 self.give(On.GO)  # a stray, whatever it is
-
-    async def _send_blob(self, link: Link, digest: str) -> None:
-        path = self._blob(digest) if self._offer is not None and digest in self._offer.blobs else None
-        if path is None:
-            await link.send(peer.NoBlob(epoch=self.epoch, digest=digest))
-            return
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            await link.send_bytes(peer.Blob(epoch=self.epoch, digest=digest, size=os.fstat(fd).st_size), fd)
-        finally:
-            os.close(fd)
 
     async def do_ship(self) -> None:
         self._account.stage("ship")
@@ -397,7 +388,20 @@ class SourceMove(Driver):
         return error
 
 
-def _refusal(name: str, target: str, wire: dict[str, Any]) -> SojournError:
+async def send_blob(link: Link, epoch: int, digest: str, path: Path | None) -> None:
+    """Answer a `Fetch` with the file of that digest, or that there is none."""
+    if path is None:
+        await link.send(peer.NoBlob(epoch=epoch, digest=digest))
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        await link.send_bytes(peer.Blob(epoch=epoch, digest=digest, size=os.fstat(fd).st_size), fd)
+    finally:
+        os.close(fd)
+
+
+def refusal(name: str, target: str, wire: dict[str, Any]) -> SojournError:
+    """What a target said, as the error that it is."""
     error = from_wire(wire)
     if isinstance(error, Refused | NotFound):
         return error

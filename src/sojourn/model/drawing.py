@@ -1,18 +1,23 @@
-"""Draws the tables of the move as a page: `python -m sojourn.model.drawing > docs/the-move-cell-by-cell.md`.
+"""Draws the tables of the move, or of the clone, as a page:
 
-A test compares the page with the tables, so that it never tells an older story.
+    python -m sojourn.model.drawing move > docs/the-move-cell-by-cell.md
+    python -m sojourn.model.drawing clone > docs/the-clone-cell-by-cell.md
+
+A test compares the pages with the tables, so that they never tell an older story.
 """
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 
-from sojourn.model import move
-from sojourn.model.move import OUTCOMES, Source, Table, Target
+from sojourn.model import clone, move
+from sojourn.model.clone import Copy, Origin
+from sojourn.model.move import Source, Table, Target
 
 _HEAD = """\
-# The move, cell by cell
-Drawn from `sojourn.model.move` by `python -m sojourn.model.drawing`; do not edit. The module's opening says what the
+# The {0}, cell by cell
+Drawn from `sojourn.model.{0}` by `python -m sojourn.model.drawing {0}`; do not edit. The module's opening says what the
 states are for, which writes compete for which revision, and what is guaranteed.
 
 Every stimulus that a table does not list in a state is one of three things. A message that the peer may not send then
@@ -21,14 +26,16 @@ there. A reply that nobody asked for is a bug, and raises one.
 """
 
 
-def page() -> str:
+SIDES: dict[str, list[tuple[str, type[Enum], Table]]] = {
+    "move": [("source", Source, move.SOURCE), ("target", Target, move.TARGET)],
+    "clone": [("origin", Origin, clone.ORIGIN), ("copy", Copy, clone.COPY)],
+}
+
+
+def page(of: str = "move") -> str:
     """The whole page."""
-    parts = [_HEAD]
-    sides: list[tuple[str, type[Enum], Table]] = [
-        ("source", Source, move.SOURCE),
-        ("target", Target, move.TARGET),
-    ]
-    for name, states, table in sides:
+    parts = [_HEAD.format(of)]
+    for name, states, table in SIDES[of]:
         parts += [f"## The {name}", "", _states(states), _diagram(table), _cells(states, table)]
     return "\n".join(parts)
 
@@ -45,7 +52,8 @@ def _diagram(table: Table) -> str:
         if state is not after:
             edges.setdefault((state.name, after.name), []).append(on.value.removeprefix("peer: "))
     lines = [f"    {start} --> {end}: {', '.join(ons)}" for (start, end), ons in edges.items()]
-    ends = [f"    {state.name} --> [*]" for state in sorted(OUTCOMES, key=str) if _in(state, table)]
+    outcomes = sorted(move.OUTCOMES | clone.OUTCOMES, key=str)
+    ends = [f"    {state.name} --> [*]" for state in outcomes if _in(state, table)]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, *ends, "```", ""])
 
 
@@ -64,4 +72,4 @@ def _in(state: Enum, table: Table) -> bool:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    print(page(*sys.argv[1:]), end="")

@@ -150,6 +150,7 @@ class Do(Enum):
     TELL_ABORT = "tell: abort"
     TELL_RETIRED = "tell: retired"
     TELL_HELD = "report: held"
+    TELL_PLACED = "report: the target has made a place"
     ARM_PATIENCE = "start to count patience"
     UNFREEZE = "let the source copy go on"
     RETIRE = "kill the source copy"
@@ -167,6 +168,7 @@ class Do(Enum):
     SUSPEND = "stop the running copy"
     RESUME = "continue the stopped copy"
     PUBLISH = "bring the record up to date in the background"
+    WITHDRAW = "remove the record of a copy that is not to be"
 
 
 Cell = tuple[Enum, tuple[Do, ...]]
@@ -343,13 +345,17 @@ TARGET: Table = _target()
 
 def step(state: Enum, on: On) -> Cell:
     """What follows when `on` happens in `state`. Raises InternalError for a reply that nobody asked for."""
-    table = SOURCE if isinstance(state, Source) else TARGET
-    if state in OUTCOMES:
+    return follow(SOURCE if isinstance(state, Source) else TARGET, OUTCOMES, state, on)
+
+
+def follow(table: Table, outcomes: frozenset[Enum], state: Enum, on: On) -> Cell:
+    """How any table of this kind is read: outcomes are final, strays are cuts, the world may be quiet."""
+    if state in outcomes:
         return state, ()
     if (state, on) in table:
         return table[state, on]
     if on in PEER:
-        return step(state, On.CUT)
+        return follow(table, outcomes, state, On.CUT)
     if on in WORLD:
         return state, ()
-    raise InternalError(f"a move that is {state.name} got {on.value!r}, which nobody asked for")
+    raise InternalError(f"{state.name} got {on.value!r}, which nobody asked for")

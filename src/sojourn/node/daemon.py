@@ -34,6 +34,7 @@ from sojourn.names.journal import Journal
 from sojourn.names.registry import Known, NodeEntry, Record, Registry
 from sojourn.node import config
 from sojourn.node.announcer import Announcer
+from sojourn.node.copies import receive_copy
 from sojourn.node.operations import Operations
 from sojourn.node.peers import Peers
 from sojourn.node.processes import Process, about, told_of
@@ -318,6 +319,8 @@ class Node:
         try:
             async with asyncio.timeout(PROPOSAL):
                 proposal = await link.receive()
+            if isinstance(proposal, peer.Duplicate):
+                return await receive_copy(self, link, proposal)
             if not isinstance(proposal, peer.Propose):
                 raise ProtocolError(f"a move begins with Propose, not {type(proposal).__name__}")
             if proposal.version != peer.VERSION:

@@ -47,8 +47,7 @@ OFFERS = 6  # for a program that goes on importing modules while its move is und
 
 async def depart(node: Node, process: Process, target: str, deadline: float | None, emit: Emit) -> Any:
     """Move `process` to `target`; the facts. The move goes on when the one who asked goes away."""
-    if process.moving:
-        raise Busy(f"{process.name} is being moved already")
+    process.check_free()
     if target == node.name:
         raise UsageError(f"{process.name} is at {target} already")
     address = node.address_of(target)

@@ -43,7 +43,7 @@ async def launch(node: Node, asked: Run) -> Record:
     )
     node.expected.add(record.id)
     try:
-        known = await _name(node, record, given=asked.name is not None)
+        known = await take_name(node, record, _another if asked.name is None else None)
         record = known.record
         output = Log(node.log_folder(record.id), record.epoch)
         spec = StartSpec(
@@ -62,7 +62,7 @@ async def launch(node: Node, asked: Run) -> Record:
             host = await machine.start(spec, output)
         except BaseException:
             output.remove()
-            node.spawn(_forget(node, known))
+            node.spawn(forget(node, known))
             raise
         process = node.keep(known, host, output)
     finally:
@@ -73,8 +73,15 @@ async def launch(node: Node, asked: Run) -> Record:
     return msgspec.structs.replace(process.record, state=State.RUNNING, pid=host.pid)
 
 
-async def _name(node: Node, record: Record, *, given: bool) -> Known:
-    """Take the name, or one like it when it was made up here."""
+def _another(name: str) -> str:
+    return naming.made_for(name.rpartition("-")[0])
+
+
+async def take_name(node: Node, record: Record, another: Callable[[str], str] | None) -> Known:
+    """Create the record; under `another` name than that which is taken, where it was made up here.
+
+    Raises: NameTaken, Unavailable (and if it lands all the same, it is removed).
+    """
     while True:
         try:
             revision = await node.registry.create(record)
@@ -82,9 +89,9 @@ async def _name(node: Node, record: Record, *, given: bool) -> Known:
             node.spawn(_never_was(node, record))
             raise
         except NameTaken:
-            if given:
+            if another is None:
                 raise
-            record = msgspec.structs.replace(record, name=naming.made_for(record.name.rpartition("-")[0]))
+            record = msgspec.structs.replace(record, name=another(record.name))
             continue
         node.directory.wrote(record, revision)
         return Known(record, revision)
@@ -105,13 +112,13 @@ async def _never_was(node: Node, record: Record) -> None:
                 if found is None or found.record.id != record.id:
                     return
                 known = found
-            await _forget(node, known)
+            await forget(node, known)
             return
     finally:
         node.expected.discard(record.id)
 
 
-async def _forget(node: Node, known: Known) -> None:
+async def forget(node: Node, known: Known) -> None:
     """Remove the record of a process that never ran."""
     name = known.record.name
     try:

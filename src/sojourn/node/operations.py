@@ -65,7 +65,7 @@ class Operations:
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),
         }
-        for op in ("stop", "kill", "signal", "stdin", "move", "check"):
+        for op in self._owner.kinds.keys() - {"logs"}:
             self._ops[op] = (self._owner.kinds[op], self._routed(op))
 
     # -- ways in ---------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import signal as signals
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from sojourn.errors import Busy, StaleEpoch, UsageError, WrongState
+from sojourn.errors import StaleEpoch, UsageError, WrongState
+from sojourn.node.cloning import Cloning
 from sojourn.node.departure import depart
 from sojourn.node.processes import Process
 from sojourn.node.requests import Logs, Move, Named, Signal, Stdin, Stop
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sojourn.node.daemon import Node
 
 BATCH = 256 << 10  # bytes of log sent at a time
-HELD = 30.0  # seconds that a request waits for a move to let go of the process
 
 Handler = Callable[[Process, Any, Emit], Awaitable[Any]]
 
@@ -43,6 +43,8 @@ class Owner:
             "stdin": self._stdin,
             "move": self._move,
         }
+        for op, (kind, handler) in Cloning(node).table.items():
+            self.kinds[op], self._handlers[op] = kind, handler
 
     def also(self, table: dict[str, tuple[type[Named], Handler]]) -> None:
         """Operations that live in modules of their own."""
@@ -54,7 +56,7 @@ class Owner:
         return await self._handlers[op](process, asked, emit)
 
     async def _stop(self, process: Process, asked: Stop, emit: Emit) -> Any:
-        await self._hands_off(process)
+        await process.hands_off()
         if process.over.is_set():
             return
         self._host_signal(process, signals.SIGTERM)
@@ -69,15 +71,15 @@ class Owner:
 
     async def _kill(self, process: Process, asked: Named, emit: Emit) -> Any:
         if process.can_kill is None or not process.can_kill():
-            await self._hands_off(process)
+            await process.hands_off()
         if process.host is not None and not process.over.is_set():
             await process.host.kill()
-            await self._hands_off(process)
+            await process.hands_off()
             await process.over.wait()
         await process.written()
 
     async def _signal(self, process: Process, asked: Signal, emit: Emit) -> Any:
-        await self._hands_off(process)
+        await process.hands_off()
         if process.over.is_set():
             raise WrongState(f"{process.name} has ended")
         self._host_signal(process, asked.signal)
@@ -92,20 +94,11 @@ class Owner:
             raise UsageError(f"signal {number} cannot be sent to {process.name}: {why}") from why
 
     async def _stdin(self, process: Process, asked: Stdin, emit: Emit) -> Any:
-        await self._hands_off(process)
+        await process.hands_off()
         if process.over.is_set() or process.host is None:
             raise WrongState(f"{process.name} has ended")
         await process.host.write_stdin(asked.data, eof=asked.eof)
 
-    async def _hands_off(self, process: Process) -> None:
-        """Wait until no move has the process in its hands. Raises StaleEpoch when it has gone, Busy when it is held."""
-        try:
-            async with asyncio.timeout(HELD):
-                await process.settled.wait()
-        except TimeoutError:
-            raise Busy(f"{process.name} is held by a move that waits for the control plane") from None
-        if process.departed:
-            raise StaleEpoch(f"{process.name} has moved away")
 
     async def _logs(self, process: Process, asked: Logs, emit: Emit) -> Any:
         """Batches with the position behind each, so that whoever relays them can go on elsewhere."""
@@ -130,9 +123,8 @@ class Owner:
         return {"exit_code": process.exit.code, "signal": process.exit.signal}
 
     async def _move(self, process: Process, asked: Move, emit: Emit) -> Any:
-        if process.moving:
-            raise Busy(f"{process.name} is being moved already")
-        await self._hands_off(process)  # it may have arrived this moment, with its confirmation on the way
+        process.check_free()
+        await process.hands_off()  # it may have arrived this moment, with its confirmation on the way
         return await depart(self._node, process, asked.node, asked.deadline, emit)
 
 

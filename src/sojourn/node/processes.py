@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from sojourn.errors import StaleEpoch, Unavailable
+from sojourn.errors import Busy, StaleEpoch, Unavailable
 from sojourn.machines.base import Exit, Host
 from sojourn.model.process import Event, State, epoch_after
 from sojourn.names.directory import Directory
@@ -32,6 +32,7 @@ from sojourn.wire.events import AnyEvent
 log = logging.getLogger(__name__)
 
 PACE = 0.2  # seconds between attempts while the control plane is away
+HELD = 30.0  # seconds that a request waits for a move to let go of the process
 
 
 class Process:
@@ -64,6 +65,7 @@ class Process:
         self.settled = asyncio.Event()  # no move has it in its hands
         self.settled.set()
         self.moving = False  # from the request to the outcome of a move
+        self.cloning = asyncio.Lock()  # held from the request for a clone until its image is complete
         self.can_kill: Callable[[], bool] | None = None  # during a move: whether it may be killed here now
         self.gone = asyncio.Event()  # it is not ours any more
         self.over = asyncio.Event()  # the program has ended here, and its output is complete
@@ -87,6 +89,23 @@ class Process:
     @property
     def id(self) -> str:
         return self.record.id
+
+    def check_free(self) -> None:
+        """Raises Busy while a move or a clone is under way."""
+        if self.moving:
+            raise Busy(f"{self.name} is being moved already")
+        if self.cloning.locked():
+            raise Busy(f"{self.name} is being cloned", advice="try again in a moment")
+
+    async def hands_off(self) -> None:
+        """Wait until no move has it in its hands. Raises StaleEpoch when it has gone, Busy when it is held."""
+        try:
+            async with asyncio.timeout(HELD):
+                await self.settled.wait()
+        except TimeoutError:
+            raise Busy(f"{self.name} is held by a move that waits for the control plane") from None
+        if self.departed:
+            raise StaleEpoch(f"{self.name} has moved away")
 
     # -- the record ------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from typing import Any
 
 from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
-from sojourn.model.binding import Action, Attachment, Binding, choose
+from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
 
 Entry = dict[str, Any]
 Holder = Callable[
@@ -147,6 +147,27 @@ def _why(mode: int, target: str) -> str:
 def _reason(entry: Entry, why: str) -> str:
     held = f", held by {entry['holder']}," if entry.get("holder") else ""
     return f"descriptor {entry['fd']} ({entry['name']}){held} {why}"
+
+
+def unshareable(entries: list[Entry]) -> list[str]:
+    """Why a copy of the process could not have some of the entries, beside the original."""
+    reasons: list[str] = []
+    for entry in entries:
+        if entry["kind"] in ("stream", "same"):
+            continue  # a copy has streams of its own; what dup() made is judged with what it was made from
+        if copied(Binding(entry["binding"]), _use(entry)) is None:
+            why = (
+                "is open for writing: two processes would overwrite what the other wrote. Close it before the "
+                "clone, or open it for appending"
+            )
+            reasons.append(_reason(entry, why))
+    return reasons
+
+
+def _use(entry: Entry) -> Use:
+    if entry["flags"] & os.O_ACCMODE == os.O_RDONLY:
+        return Use.READ
+    return Use.APPEND if entry["flags"] & os.O_APPEND else Use.WRITE
 
 
 def missing(entries: list[Entry]) -> list[str]:

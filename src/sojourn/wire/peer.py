@@ -1,4 +1,4 @@
-"""What the two sides of a move say to each other, in the order in which they say it.
+"""What the two sides of a move (or a clone) say to each other, in the order in which they say it.
 
 | from the source | from the target |
 |---|---|
@@ -10,6 +10,9 @@
 
 Every message carries the epoch that the process will have at the target; one with another epoch is refused.
 `Abort` and `Failed` may come instead of anything.
+
+A clone begins with `Duplicate` in the place of `Propose` and goes on in the same words, without a log and
+without `Ready`, `Go` and `Retired`: the target commits by itself. Its epoch is that of the copy, 1.
 """
 
 from __future__ import annotations
@@ -41,6 +44,17 @@ class Propose(_Message, kw_only=True, frozen=True):
     log: dict[int, int]  # epoch -> bytes, as of now
     offer: msgspec.Raw
     patience: float  # seconds until the source gives up
+
+
+class Duplicate(_Message, kw_only=True, frozen=True):
+    """The offer of a copy. `record` is the copy's own, as reserved; `offer` bears the copy's name."""
+
+    version: int = VERSION
+    record: msgspec.Raw
+    revision: int  # of the reservation
+    offer: msgspec.Raw
+    patience: float  # seconds until the origin gives up
+    keep_random: bool = False  # it goes on drawing the original's random numbers
 
 
 class Fetch(_Message, kw_only=True, frozen=True):
@@ -114,8 +128,8 @@ class Retired(_Message, kw_only=True, frozen=True):
 
 
 Message = (
-    Propose | Fetch | Blob | NoBlob | Accepted | Refused | Failed | Piece | Image | Ready | Go | Abort | Running
-    | Returned | Retired
+    Propose | Duplicate | Fetch | Blob | NoBlob | Accepted | Refused | Failed | Piece | Image | Ready | Go | Abort
+    | Running | Returned | Retired
 )  # fmt: skip
 
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from sojourn.model.binding import MATRIX, Action, Attachment, Binding, choose, may_become
+from sojourn.model.binding import COPIES, MATRIX, Action, Attachment, Binding, Use, choose, copied, may_become
 
 
 def test_every_cell_is_there_and_no_cell_weakens() -> None:
@@ -30,3 +30,13 @@ def test_bindings_only_grow_stronger() -> None:
     assert may_become(Binding.VALUE, Binding.IDENTIFIER)
     assert not may_become(Binding.IDENTIFIER, Binding.VALUE)
     assert all(may_become(Binding.TYPE, after) for after in Binding)
+
+
+def test_copies_share_what_they_can_and_nothing_weakens() -> None:
+    assert set(COPIES) == set(itertools.product(Binding, Use))
+    for (binding, use), action in COPIES.items():
+        if action is None:
+            assert (binding, use) == (Binding.IDENTIFIER, Use.WRITE)
+        elif binding is Binding.IDENTIFIER:
+            assert action is Action.REBIND  # the same one: a copy of its content would be another
+        assert copied(binding, use) is action

@@ -35,7 +35,7 @@ from sojourn._util import descriptors, kernel
 from sojourn._util.channel import Channel
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
 from sojourn.frames import api
-from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.capture import Pin, capture_stack, visible_locals
 from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
@@ -111,7 +111,7 @@ class Commands:
                     os.close(fds[0])
                     self._answer(message["id"], error=Pinned("the request came too late"))
                 else:
-                    self._begin(_Freeze(message["id"], fds[0]), frame)
+                    self._begin(_Freeze(message["id"], fds[0], copy=message["copy"]), frame)
             elif message["op"] == "cancel":
                 self._cancel(message["freeze"], frame)
             else:
@@ -137,7 +137,7 @@ class Commands:
     # ---- what the program needs elsewhere ----------------------------------------------------------------------------
 
     def _do_survey(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
-        stack = self._stack_for_names(frame)
+        stack = visible_locals(frame, base=self._base(frame))
         library = Library()
         entries, reasons = files.capture(self._streams, lambda fd: self._holder(fd, stack, library))
         self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
@@ -147,7 +147,7 @@ class Commands:
             api.warm_up(self._match)
         return {
             "descriptors": entries,
-            "reasons": reasons + self._company(),
+            "reasons": reasons + self._company() + (files.unshareable(entries) if message["copy"] else []),
             "modules": modules,
             "matched": self._digest if covered else "",
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
@@ -160,13 +160,7 @@ class Commands:
         self._match = api.match(message["baseline"])
         self._digest = message["digest"]
 
-    def _stack_for_names(self, frame: FrameType) -> Stack | None:
-        try:
-            return capture_stack(frame, base=self._base(frame), mode="reexecute")
-        except Pin:
-            return None  # only names are wanted, and there are others
-
-    def _holder(self, fd: int, stack: Stack | None, library: Library) -> str:
+    def _holder(self, fd: int, stack: Stack, library: Library) -> str:
         for thing in gc.get_objects():
             if isinstance(thing, io.FileIO) or type(thing).__name__ in ("socket", "SSLSocket"):
                 try:
@@ -276,6 +270,8 @@ class Commands:
         """Writes the image; None when something cannot travel now."""
         entries, reasons = files.capture(self._streams, lambda fd: self._holders.get(fd, ""))
         reasons += self._company()
+        if freeze.copy:
+            reasons += files.unshareable(entries)
         if reasons:
             freeze.refused = Unmovable("the program holds what cannot travel", reasons=reasons)
             return None
@@ -339,9 +335,10 @@ class Commands:
 class _Freeze:
     """One request to freeze."""
 
-    def __init__(self, number: int, fd: int) -> None:
+    def __init__(self, number: int, fd: int, *, copy: bool) -> None:
         self.number = number
         self.fd = fd
+        self.copy = copy
         self.frozen = False
         self.refused: SojournError | None = None
         self.tries = 0

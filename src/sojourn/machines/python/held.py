@@ -20,6 +20,7 @@ from sojourn._util.channel import Channel
 from sojourn.errors import BadImage, InternalError, SojournError
 from sojourn.frames import api
 from sojourn.machines.python.commands import Commands, as_internal
+from sojourn.machines.python.fresh import freshen
 from sojourn.machines.python.launch import Launch
 from sojourn.resources import files, standard
 
@@ -49,7 +50,7 @@ class Held:
             try:
                 if request["op"] != "thaw":
                     raise InternalError(f"a held host was asked to {request['op']}")
-                self._thaw(fds[0])
+                self._thaw(fds[0], fresh=request["fresh"])
                 answer: dict[str, Any] = {"ok": None}
             except SojournError as error:
                 answer = {"error": error.to_wire()}
@@ -60,7 +61,7 @@ class Held:
             self._channel.send({"answer": request["id"], **answer})
         os._exit(0)
 
-    def _thaw(self, fd: int) -> None:
+    def _thaw(self, fd: int, *, fresh: bool) -> None:
         if self._thawed is not None:
             raise BadImage("this process has been thawed already")
         image = api.open_image(fd)
@@ -68,6 +69,8 @@ class Held:
         files.restore(self._carried["descriptors"])
         standard.apply(self._carried["streams"])
         self._thawed = api.thaw_from(image, match=self._match)
+        if fresh:
+            freshen()
 
     def _aim(self) -> None:
         main = sys.modules["__main__"].__dict__

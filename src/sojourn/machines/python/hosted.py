@@ -69,8 +69,8 @@ class PythonHost:
 
     # ---- moving --------------------------------------------------------------------------------------------
 
-    async def survey(self) -> Offer:
-        found = await self.ask("survey", within=SURVEY_WITHIN)
+    async def survey(self, *, copy: bool = False) -> Offer:
+        found = await self.ask("survey", within=SURVEY_WITHIN, copy=copy)
         if found["reasons"]:
             raise Unmovable("the program holds what cannot travel", reasons=found["reasons"])
         return await self._describe(self, found)
@@ -95,20 +95,20 @@ class PythonHost:
             raise await self._died() from None
         raise self._blocked(f"it did not answer within {within:g} s")
 
-    async def freeze(self, *, deadline: float) -> Frozen:
+    async def freeze(self, *, deadline: float, copy: bool = False, wish: int | None = None) -> Frozen:
         if self._unread is not None:
             raise WrongState("the process is frozen already")
-        work = asyncio.create_task(self._freeze(deadline))
+        work = asyncio.create_task(self._freeze(deadline, copy, wish))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:  # a host must not stay frozen with nobody to know it
             self._undoing = asyncio.create_task(self._undo(work))
             raise
 
-    async def _freeze(self, deadline: float) -> Frozen:
+    async def _freeze(self, deadline: float, copy: bool, wish: int | None) -> Frozen:
         fd = descriptors.memfd("sojourn-image")
         try:
-            done = await self._frozen(fd, deadline)
+            done = await self._frozen(fd, deadline, copy=copy, wish=wish)
             await self._stopped()
             self._drain()  # a terminal that is full cannot be emptied of its input
             unread = self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))
@@ -117,7 +117,8 @@ class PythonHost:
                     raise Unmovable(
                         "the log takes no more output, and none may be lost", advice="free the disk"
                     )
-                signals = proc.pending_signals(self.pid)
+                # Signals that somebody has sent are for the original.
+                signals = proc.pending_signals(self.pid, timers_only=copy)
                 size = trailer.append(fd, done["size"], unread=unread, signals=signals)
             except BaseException:
                 await self.unfreeze()
@@ -152,11 +153,11 @@ class PythonHost:
             raise await self._died() from None
         self._part()
 
-    async def _frozen(self, fd: int, deadline: float) -> dict[str, Any]:
+    async def _frozen(self, fd: int, deadline: float, **how: Any) -> dict[str, Any]:
         """The answer of a host that is about to stop itself."""
         carrier = self._carrier
         try:
-            number, answer = await carrier.link.request("freeze", (fd,))
+            number, answer = await carrier.link.request("freeze", (fd,), **how)
             if not await self._tap(answer, deadline):
                 await carrier.link.send({"op": "cancel", "freeze": number})
                 await self._tap(answer, GRACE)
@@ -216,11 +217,11 @@ class PythonHeld:
         self._trailer: trailer.Trailer | None = None
         self.pid = carrier.pid
 
-    async def thaw(self, fd: int, size: int) -> None:
+    async def thaw(self, fd: int, size: int, *, copy: bool = False, keep_random: bool = True) -> None:
         found = trailer.read(fd, size)
         # Before the program's handlers are here: a window that takes its size is no news to it.
         await self._carrier.feed.give(found.input)
-        await self._ask("thaw", (fd,))
+        await self._ask("thaw", (fd,), fresh=copy and not keep_random)
         self._trailer = found
 
     async def go(self) -> tuple[PythonHost, int]:
@@ -239,9 +240,9 @@ class PythonHeld:
     async def discard(self) -> None:
         await self._carrier.kill()
 
-    async def _ask(self, op: str, fds: tuple[int, ...] = ()) -> None:
+    async def _ask(self, op: str, fds: tuple[int, ...] = (), **arguments: Any) -> None:
         try:
-            _, answer = await self._carrier.link.request(op, fds)
+            _, answer = await self._carrier.link.request(op, fds, **arguments)
             await answer
         except LinkClosed:
             end = await asyncio.shield(self._carrier.ended)

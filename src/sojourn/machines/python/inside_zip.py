@@ -42,6 +42,7 @@ INSIDE = (
     "machines/python/host.py",
     "machines/python/commands.py",
     "machines/python/held.py",
+    "machines/python/fresh.py",
 )
 BOOT = "machines/python/boot.py"
 

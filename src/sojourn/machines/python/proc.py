@@ -24,14 +24,18 @@ _CALLS = {
 }  # fmt: skip
 
 
-def pending_signals(pid: int) -> list[int]:
+_TIMERS = {signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF}  # a process's own interval timers send these
+
+
+def pending_signals(pid: int, *, timers_only: bool = False) -> list[int]:
     """Signals that have been sent to a stopped process and not been handled."""
     waiting = 0
     with open(f"/proc/{pid}/status") as file:
         for line in file:
             if line.startswith(("SigPnd:", "ShdPnd:")):
                 waiting |= int(line.split()[1], 16)
-    return [n for n in range(1, 65) if waiting >> (n - 1) & 1 and n not in _NOT_CARRIED]
+    found = [n for n in range(1, 65) if waiting >> (n - 1) & 1 and n not in _NOT_CARRIED]
+    return [n for n in found if n in _TIMERS] if timers_only else found
 
 
 def blocked_in(pid: int) -> str:

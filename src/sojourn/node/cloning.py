@@ -1,0 +1,195 @@
+"""Cloning a process that is here: what the node does around `mobility.clone`.
+
+The original is in the hands of a clone from the request until its image is complete: another clone waits for its
+turn, a move is refused as busy. After that nothing of the clone concerns it, and it may move or end while its copies
+are still being built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sojourn._util.ids import new_id
+from sojourn.errors import NotFound, Outdated, StaleEpoch, UsageError, WrongState
+from sojourn.machines.base import Host, Offer
+from sojourn.mobility.clone import Cloning as Run
+from sojourn.mobility.clone import OriginSide
+from sojourn.mobility.link import Link
+from sojourn.mobility.source import FREEZE, PREPARE, THAW
+from sojourn.model.process import State
+from sojourn.names.registry import Known, Record
+from sojourn.node import naming
+from sojourn.node.departure import OFFERS
+from sojourn.node.launch import forget, take_name
+from sojourn.node.processes import Process
+from sojourn.node.requests import Named
+from sojourn.node.talk import Emit
+from sojourn.wire import handshake
+
+if TYPE_CHECKING:
+    from sojourn.node.daemon import Node
+
+log = logging.getLogger(__name__)
+
+MOST = 256  # copies in one request
+
+
+class Clone(Named, kw_only=True):
+    """`nodes`: where the copies are to run, one each; none: here."""
+
+    nodes: list[str] = msgspec.field(default_factory=list[str])
+    copy: str | None = None  # the name of the only one
+    deadline: float | None = None
+    keep_random: bool = False
+
+
+class Cloning:
+    """Clones of the processes of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.table: dict[str, tuple[type[Named], Callable[[Process, Any, Emit], Awaitable[Any]]]] = {
+            "clone": (Clone, self._asked)
+        }
+
+    async def _asked(self, process: Process, asked: Clone, emit: Emit) -> Any:
+        """The clone goes on when the one who asked goes away."""
+        stages: asyncio.Queue[str | None] = asyncio.Queue()
+        work = self._node.spawn(self.clone(process, asked, stages.put_nowait))
+        work.add_done_callback(lambda _: stages.put_nowait(None))
+        while (stage := await stages.get()) is not None:
+            await emit({"stage": stage})
+        return await work
+
+    async def clone(
+        self, process: Process, asked: Clone, report: Callable[[str], None], *, wish: int | None = None
+    ) -> dict[str, Any]:
+        """The facts. Raises why there is no copy."""
+        self._check(asked)
+        if process.moving:
+            process.check_free()
+        for _ in range(OFFERS - 1):
+            with contextlib.suppress(Outdated):  # it goes on importing modules
+                return await self._once(process, asked, report, wish)
+        return await self._once(process, asked, report, wish)
+
+    def _check(self, asked: Clone) -> None:
+        """Raises UsageError, NotFound."""
+        for name in asked.nodes:
+            if self._node.address_of(name) is None:
+                names = ", ".join(entry.name for entry in self._node.directory.nodes())
+                raise NotFound(f"there is no node {name!r}", advice=f"the nodes are: {names}")
+        if len(asked.nodes) > MOST:
+            raise UsageError(f"{len(asked.nodes)} copies at once are too many; {MOST} can be made")
+        if asked.copy is not None:
+            naming.checked(asked.copy)
+            if len(asked.nodes) > 1:
+                raise UsageError(
+                    "one name cannot be given to several copies", advice="leave it out, or clone one by one"
+                )
+        if asked.deadline is not None and asked.deadline <= 0:
+            raise UsageError(f"the deadline is {asked.deadline} seconds; it must be positive")
+
+    async def _once(
+        self, process: Process, asked: Clone, report: Callable[[str], None], wish: int | None
+    ) -> dict[str, Any]:
+        node = self._node
+        began = time.monotonic()
+        freeze = FREEZE if asked.deadline is None else asked.deadline
+        async with process.cloning:
+            await process.hands_off()
+            if process.moving:
+                process.check_free()
+            host = _running(process)
+            report("survey")
+            offer = await host.survey(copy=True)
+            reserved = await self._reserve(process, asked)
+            sides = [self._side(known, offer, freeze, asked.keep_random) for known in reserved]
+
+            def staged(stage: str) -> None:
+                if stage == "freeze":
+                    process.settled.clear()
+                    process.can_kill = lambda: True
+                report(stage)
+
+            run = Run(process.name, sides, host, freeze=freeze, wish=wish, report=staged)
+            going = asyncio.create_task(run.run())
+            try:
+                await run.went_on.wait()
+            finally:
+                process.can_kill = None
+                process.settled.set()
+        facts = {"id": process.id, "from": node.name, **await going}
+        log.info(
+            "process %s %s epoch %d was cloned in %.1f ms, stood still for %.1f ms: %s%s",
+            *(process.name, process.id, process.record.epoch, (time.monotonic() - began) * 1e3, facts["pause_ms"]),
+            ", ".join(f"{side.name} at {side.record.node}" for side in sides),
+            f"; {failed} failed" if (failed := len(facts["failed"])) else "",
+        )
+        return facts
+
+    async def _reserve(self, process: Process, asked: Clone) -> list[Known]:
+        """The copies' records: their names are taken, and nobody will run under them but these copies."""
+        node, reserved = self._node, list[Known]()
+        clone = new_id()
+        try:
+            for target in asked.nodes or [node.name]:
+                record = Record(
+                    name=asked.copy or self._free_name(process.name),
+                    id=new_id(),
+                    node=target,
+                    address=node.address_of(target) or "",
+                    machine=process.record.machine,
+                    started=time.time(),
+                    program=process.record.program,
+                    move=clone,
+                    fallback=node.name,  # answers for it until it runs: it is not lost before
+                )
+                reserved.append(await take_name(node, record, None if asked.copy else self._free_name))
+        except BaseException:
+            for known in reserved:
+                node.spawn(forget(node, known))
+            raise
+        return reserved
+
+    def _free_name(self, name: str) -> str:
+        taken = {known.record.name for known in self._node.directory.processes()}
+        return naming.made_from(name, taken | {name})
+
+    def _side(self, known: Known, offer: Offer, freeze: float, keep_random: bool) -> OriginSide:
+        node = self._node
+
+        async def call(target: str) -> Link:
+            return Link(await node.peers.call(target, handshake.MOVE))
+
+        return OriginSide(
+            known=known,
+            offer=offer,
+            call=call,
+            blob=node.machine(known.record.machine).blob,
+            patience=PREPARE + freeze + THAW,
+            keep_random=keep_random,
+            registry=node.registry,
+            directory=node.directory,
+            tenure=node.keeper,
+            points=node.points,
+        )
+
+
+def _running(process: Process) -> Host:
+    """Its host. Raises StaleEpoch, WrongState."""
+    if process.departed:
+        raise StaleEpoch(f"{process.name} has moved away")
+    state = State.ENDED if process.over.is_set() else process.record.state
+    if process.host is None or state not in (State.RUNNING, State.STARTING):
+        raise WrongState(f"{process.name} cannot be cloned: it is {state.value}")
+    return process.host
+
+
