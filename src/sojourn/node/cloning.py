@@ -23,15 +23,16 @@ from sojourn.mobility.clone import Cloning as Run
 from sojourn.mobility.clone import OriginSide
 from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, PREPARE, THAW
+from sojourn.model.clone import Origin
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
 from sojourn.node.departure import OFFERS
 from sojourn.node.launch import forget, take_name
-from sojourn.node.processes import Process
+from sojourn.node.processes import Process, about, told_of
 from sojourn.node.requests import Named
 from sojourn.node.talk import Emit
-from sojourn.wire import handshake
+from sojourn.wire import events, handshake
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -55,7 +56,7 @@ class Cloning:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self.table: dict[str, tuple[type[Named], Callable[[Process, Any, Emit], Awaitable[Any]]]] = {
+        self.owner_table: dict[str, tuple[type[Named], Callable[[Process, Any, Emit], Awaitable[Any]]]] = {
             "clone": (Clone, self._asked)
         }
 
@@ -101,7 +102,6 @@ class Cloning:
         self, process: Process, asked: Clone, report: Callable[[str], None], wish: int | None
     ) -> dict[str, Any]:
         node = self._node
-        began = time.monotonic()
         freeze = FREEZE if asked.deadline is None else asked.deadline
         async with process.cloning:
             await process.hands_off()
@@ -126,13 +126,22 @@ class Cloning:
             finally:
                 process.can_kill = None
                 process.settled.set()
-        facts = {"id": process.id, "from": node.name, **await going}
-        log.info(
-            "process %s %s epoch %d was cloned in %.1f ms, stood still for %.1f ms: %s%s",
-            *(process.name, process.id, process.record.epoch, (time.monotonic() - began) * 1e3, facts["pause_ms"]),
-            ", ".join(f"{side.name} at {side.record.node}" for side in sides),
-            f"; {failed} failed" if (failed := len(facts["failed"])) else "",
-        )
+        facts: dict[str, Any] = {"id": process.id, "from": node.name, **await going}
+        for copy in facts["copies"]:
+            node.events.tell(
+                events.Cloned(
+                    **told_of(process.record, node.name),
+                    to=copy["node"],
+                    copy_name=copy["name"],
+                    copy_id=copy["id"],
+                    downtime_ms=facts["pause_ms"],
+                )
+            )
+        for side in sides:
+            if side.state is not Origin.CLONED:
+                log.warning(
+                    "no copy at %s: %s", side.record.node, "; ".join(side.history), extra=about(side.record)
+                )
         return facts
 
     async def _reserve(self, process: Process, asked: Clone) -> list[Known]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +18,7 @@ from sojourn.model.clone import Copy
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
+from sojourn.node.processes import about
 from sojourn.resources.log import Log
 from sojourn.wire import peer
 
@@ -35,8 +34,8 @@ _offers = msgspec.msgpack.Decoder(Offer)
 async def receive_copy(node: Node, link: Link, proposal: peer.Duplicate) -> None:
     """From the first message to the outcome. Raises ProtocolError, and leaves the link to the caller then."""
     record, offer = _read(node, proposal)
-    began = time.monotonic()
     try:
+        node.refuse_when_draining()
         if node.ending.is_set():
             raise NotFound(f"node {node.name} is ending")
         if record.id in node.processes or record.id in node.expected:
@@ -70,13 +69,11 @@ async def receive_copy(node: Node, link: Link, proposal: peer.Duplicate) -> None
         outcome = await side.run()
     finally:
         node.expected.discard(record.id)
-    say: Callable[..., None] = log.info if outcome is Copy.ARRIVED else log.warning
-    say(
-        "process %s %s epoch %d, a copy from %s: %s in %.1f ms%s",
-        *(record.name, record.id, record.epoch, record.fallback, outcome.name.lower()),
-        (time.monotonic() - began) * 1e3,
-        "" if outcome is Copy.ARRIVED else f" ({side.error}; {'; '.join(side.history)})",
-    )
+    if outcome is not Copy.ARRIVED:
+        log.warning(
+            "a copy from %s was not made: %s; %s", record.fallback, side.error, "; ".join(side.history),
+            extra=about(record),
+        )  # fmt: skip
 
 
 def _read(node: Node, proposal: peer.Duplicate) -> tuple[Record, Offer]:

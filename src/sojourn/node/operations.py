@@ -19,6 +19,7 @@ from sojourn.model.placement import Candidate, place
 from sojourn.model.process import OVER, State
 from sojourn.names.registry import Known, Record
 from sojourn.node import naming
+from sojourn.node.cloning import Cloning
 from sojourn.node.draining import Draining
 from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
@@ -45,6 +46,7 @@ class Operations:
         self.draining = Draining(node)
         inquiry = Inquiry(node)
         self._owner.also(inquiry.owner_table)
+        self._owner.also(Cloning(node).owner_table)
         self._peer_ops: dict[str, tuple[type, Handler]] = {
             **self.draining.peer_table,
             **inquiry.peer_table,
@@ -65,7 +67,7 @@ class Operations:
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),
         }
-        for op in self._owner.kinds.keys() - {"logs"}:
+        for op in sorted(self._owner.kinds.keys() - {"logs"}):
             self._ops[op] = (self._owner.kinds[op], self._routed(op))
 
     # -- ways in ---------------------------------------------------------------------------------

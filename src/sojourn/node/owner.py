@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import StaleEpoch, UsageError, WrongState
-from sojourn.node.cloning import Cloning
 from sojourn.node.departure import depart
 from sojourn.node.processes import Process
 from sojourn.node.requests import Logs, Move, Named, Signal, Stdin, Stop
@@ -43,8 +42,6 @@ class Owner:
             "stdin": self._stdin,
             "move": self._move,
         }
-        for op, (kind, handler) in Cloning(node).table.items():
-            self.kinds[op], self._handlers[op] = kind, handler
 
     def also(self, table: dict[str, tuple[type[Named], Handler]]) -> None:
         """Operations that live in modules of their own."""
@@ -98,7 +95,6 @@ class Owner:
         if process.over.is_set() or process.host is None:
             raise WrongState(f"{process.name} has ended")
         await process.host.write_stdin(asked.data, eof=asked.eof)
-
 
     async def _logs(self, process: Process, asked: Logs, emit: Emit) -> Any:
         """Batches with the position behind each, so that whoever relays them can go on elsewhere."""
