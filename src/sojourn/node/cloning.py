@@ -25,7 +25,7 @@ from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, PREPARE, THAW
 from sojourn.model.clone import Origin
 from sojourn.model.process import State
-from sojourn.names.registry import Known, Record
+from sojourn.names.registry import Known
 from sojourn.node import naming
 from sojourn.node.departure import OFFERS
 from sojourn.node.launch import forget, take_name
@@ -150,14 +150,17 @@ class Cloning:
         clone = new_id()
         try:
             for target in asked.nodes or [node.name]:
-                record = Record(
+                record = msgspec.structs.replace(
+                    process.record,
                     name=asked.copy or self._free_name(process.name),
                     id=new_id(),
                     node=target,
                     address=node.address_of(target) or "",
-                    machine=process.record.machine,
+                    state=State.STARTING,
+                    epoch=1,
+                    moves=0,
                     started=time.time(),
-                    program=process.record.program,
+                    pid=None,
                     move=clone,
                     fallback=node.name,  # answers for it until it runs: it is not lost before
                 )
