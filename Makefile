@@ -11,6 +11,9 @@ $(READY): pyproject.toml tools/setup
 
 setup: $(READY)  ## virtual environments with everything in them
 
+interpreters: $(READY)  ## CPython 3.13 to 3.15 from Debian's testing suite, in a folder, for the tests
+	@tools/interpreters
+
 demo: $(READY)  ## a real program moves round three nodes while it computes
 	@$(PY) -m demo
 
@@ -29,6 +32,6 @@ bench: $(READY)  ## every figure of the specification, as a ratio measured in th
 	@$(PY) -m bench
 
 clean:  ## what the commands above made, environments included
-	rm -rf out .venv .venv311 .venv313 .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf out .venv* .interpreters* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help setup demo test test-all lint bench clean
+.PHONY: help setup interpreters demo test test-all lint bench clean

@@ -62,13 +62,15 @@ class Report:
 
 
 def interpreters(version: str) -> Iterator[str]:
-    """Interpreters of a version ("3.13") on this machine: the running one, pyenv's, the one on PATH."""
+    """Interpreters of a version ("3.13"): the running one, pyenv's, the one on PATH, that of `make interpreters`."""
     if "{}.{}".format(*sys.version_info) == version:
         yield sys.executable
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     yield from (str(path) for path in sorted(root.glob(f"versions/{version}.*/bin/python")))
     if found := shutil.which(f"python{version}"):
         yield found
+    if (made := HERE.parent.parent / ".interpreters" / "usr" / "bin" / f"python{version}").exists():
+        yield str(made)
 
 
 def find_interpreter(version: str) -> str | None:

@@ -1,57 +1,48 @@
-"""The exhaustive test under pytest: every image on 3.11, a sample on 3.13, and chains of freezes.
+"""The exhaustive test under pytest: every image on 3.11, samples on the other versions, and chains of freezes.
 
-The seed of the samples is printed and may be given as SOJOURN_SEED; SOJOURN_EXHAUSTIVE=all takes every image.
+The samples come from --seed; --thorough takes every image on every version.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.versions import ALL, python_of
+
 sys.path.insert(0, str(Path(__file__).parent))
 
-from run import PROGRAMS, chain, exhaust, find_interpreter
+from run import PROGRAMS, chain, exhaust
 
-SEED = int(os.environ.get("SOJOURN_SEED") or random.randrange(10**6))
-EVERYTHING = os.environ.get("SOJOURN_EXHAUSTIVE") == "all"
-SAMPLES: dict[str, int | None] = {"3.11": None, "3.13": None if EVERYTHING else 4}
+WHOLE = "3.11"  # the version that `make test` takes every image of
+SAMPLE = 10  # of the others it takes one image of so many
+CHAINED = 2  # and freezes so many of the programs again and again
 LARGE = {"boundaries"}  # programs of which a sample is enough, when there is no time for everything
-CHAINS = 6 if EVERYTHING else 2
 HOPS = 10
 ids = [program.stem for program in PROGRAMS]
 
 
-@pytest.fixture(params=sorted(SAMPLES))
-def version(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def python(version: str) -> str:
-    found = find_interpreter(version)
-    if found is None:
-        pytest.skip(f"no CPython {version} on this machine (looked at this interpreter, pyenv's and PATH)")
-    return found
-
-
 @pytest.mark.parametrize("program", PROGRAMS, ids=ids)
-def test_every_image_goes_on_as_the_original(python: str, version: str, program: Path) -> None:
-    print("seed", SEED)
-    sample = 10 if program.stem in LARGE and not EVERYTHING else SAMPLES[version]
-    report = exhaust(python, program, sample=sample, seed=SEED)
+@pytest.mark.parametrize("version", ALL)
+def test_every_image_goes_on_as_the_original(version: str, program: Path, seed: int, thorough: bool) -> None:
+    whole = thorough or (version == WHOLE and program.stem not in LARGE)
+    report = exhaust(python_of(version), program, sample=None if whole else SAMPLE, seed=seed)
     print(report)
-    assert report.images > (500 if sample is None else 50)
+    assert report.images > (500 if whole else 20)
     assert report.good, report
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=ids)
-def test_a_run_can_be_frozen_again_and_again(python: str, program: Path) -> None:
-    for seed in range(SEED, SEED + CHAINS):
-        print("seed", seed)
-        report = chain(python, program, hops=HOPS, seed=seed)
+@pytest.mark.parametrize("version", ALL)
+def test_a_run_can_be_frozen_again_and_again(version: str, program: Path, seed: int, thorough: bool) -> None:
+    chained = random.Random(f"{seed} {version}").sample(PROGRAMS, CHAINED)
+    if not thorough and version != WHOLE and program not in chained:
+        pytest.skip("not in this seed's sample")
+    for each in range(seed, seed + (6 if thorough else 2)):
+        report = chain(python_of(version), program, hops=HOPS, seed=each)
+        print(report)
         assert report.images >= HOPS // 3
         assert report.good, report

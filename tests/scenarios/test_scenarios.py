@@ -1,9 +1,8 @@
 """Every program of `programs/`, one behaviour each, run in the cluster and compared with its plain run.
 
 Operators: it stays where it starts; it is moved five times at random instants; and, with --thorough, it is
-moved on as soon as it has arrived, until it ends. On 3.11 all of them; on the second interpreter, where there
-is one, a sample that
---thorough makes whole. The instants come from --seed.
+moved on as soon as it has arrived, until it ends. On the interpreter that runs the tests all of them; on every other
+supported version that is here a sample, which --thorough makes whole. The instants come from --seed.
 """
 
 from __future__ import annotations
@@ -19,14 +18,13 @@ import pytest
 
 from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, moved, roaming, staying
 
+from ..versions import OTHERS, python_of
+
 PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 NEEDS = {"numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
-SECOND = (
-    Path(__file__).parents[2] / (".venv313" if sys.version_info[:2] == (3, 11) else ".venv311") / "bin/python"
-)
-SAMPLE = 8  # programs on the second interpreter, without --thorough
+SAMPLE = 4  # programs on each of the other interpreters, without --thorough
 
 
 @functools.cache
@@ -92,11 +90,10 @@ def test_roaming(name: str, local_cluster: LocalCluster, seed: int, thorough: bo
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_moved_on_the_second_interpreter(
-    name: str, local_cluster: LocalCluster, seed: int, thorough: bool
+@pytest.mark.parametrize("version", OTHERS)
+def test_moved_on_another_version(
+    version: str, name: str, local_cluster: LocalCluster, seed: int, thorough: bool
 ) -> None:
-    if not SECOND.exists():
-        pytest.skip(f"there is no {SECOND}")
-    if not thorough and name not in random.Random(seed).sample(NAMES, SAMPLE):
+    if not thorough and name not in random.Random(f"{seed} {version}").sample(NAMES, SAMPLE):
         pytest.skip("not in this seed's sample")
-    check_moved(name, str(SECOND), local_cluster, seed)
+    check_moved(name, python_of(version), local_cluster, seed)

@@ -45,6 +45,8 @@ from typing import Any
 
 from sojourn.errors import UsageError
 
+from .support import SUPPORTED, Build, objection, supported
+
 VERSION = sys.version_info[:2]
 
 
@@ -104,9 +106,6 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
     (3, 14): Layout(0, 16, 8, 40, 56, 64, True, 74, 80, 40, 72, frozenset({3, 4}), None, True),
     (3, 15): Layout(0, 16, 8, 40, 56, 64, True, 74, 80, 40, 72, frozenset({3, 4}), None, True),
 }
-# What has been through the exhaustive test; the other rows wait for theirs.
-SUPPORTED = ((3, 11), (3, 13))
-
 # On a version without a row everything imports, and `verify` refuses.
 LAYOUT = LAYOUTS.get(VERSION, LAYOUTS[3, 13])
 FRAME_OBJECT_IFRAME = 24  # in every version
@@ -290,36 +289,38 @@ def verify() -> None:
 _verified = False
 
 
-def _mine() -> str:
-    name = sys.implementation.name
-    return f"{name} {'.'.join(map(str, sys.version_info[:3]))} ({sys.platform}, {os.uname().machine})"
+def _build() -> Build:
+    return Build(
+        implementation=sys.implementation.name,
+        version="{}.{}.{}".format(*sys.version_info),
+        platform=sys.platform,
+        arch=os.uname().machine,
+        bits=8 * ctypes.sizeof(ctypes.c_void_p),
+        abiflags=sys.abiflags,
+    )
 
 
 def _refuse(found: str) -> UsageError:
-    known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
+    mine = _build()
     return UsageError(
-        f"this interpreter is {_mine()}: {found}; frames can be moved on CPython {known}, x86-64 Linux, with the GIL",
+        f"this interpreter is {mine.implementation} {mine.version} ({mine.platform}, {mine.arch}): {found}; "
+        f"{supported()}",
         advice="run the program with one of those (sojourn run --python)",
-        details={"found": _mine(), "supported": [f"{a}.{b}" for a, b in SUPPORTED]},
+        details={"found": f"{mine.implementation} {mine.version}", "supported": [f"{a}.{b}" for a, b in SUPPORTED]},
     )
 
 
 def _check_build() -> None:
-    if sys.implementation.name != "cpython":
-        raise _refuse("another implementation")
-    if sys.platform != "linux" or os.uname().machine != "x86_64" or ctypes.sizeof(ctypes.c_void_p) != 8:
-        raise _refuse("another platform")
-    if VERSION not in SUPPORTED:
-        raise _refuse("another version")
-    if "t" in sys.abiflags:
-        raise _refuse("a free-threaded build")
+    found = objection(_build())
+    if found is not None:
+        raise _refuse(found)
     jit = getattr(sys, "_jit", None)
-    if _runs_traces() or (jit is not None and jit.is_enabled()):
-        raise _refuse("a build with the JIT at work")
+    if jit.is_enabled() if jit is not None else _runs_traces():
+        raise _refuse("its JIT is at work (PYTHON_JIT=0 in its environment turns it off)")
 
 
 def _runs_traces() -> bool:
-    """Does this build turn hot loops into traces? Asked by warming one up (3.13 has no other way to tell)."""
+    """Does this build turn hot loops into traces? 3.13 has no other way to tell than to warm one up."""
     if not hasattr(_opcode, "get_executor"):
         return False
 

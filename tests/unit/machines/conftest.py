@@ -18,11 +18,20 @@ from sojourn.machines.base import StartSpec
 from sojourn.machines.python.driver import PythonMachine
 from sojourn.resources.log import ERR, OUT, Log
 
-ROOT = Path(__file__).parents[3]
+from ...versions import OWN, some
+from ...versions import environment as environment_of
+
 PROGRAMS = Path(__file__).parent / "programs"
 SEED = 20240607
-VENVS = [venv for venv in (ROOT / ".venv", ROOT / ".venv313") if (venv / "bin" / "python").exists()]
+VENVS = [environment_of(OWN)]  # of the interpreter that runs the tests
 WITHIN = 60.0  # seconds for one test; only a hang takes that long
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that take a `venv` run on this interpreter and on another; with --thorough on all."""
+    if "venv" in metafunc.fixturenames:
+        venvs = [environment_of(version) for version in some(metafunc.config)]
+        metafunc.parametrize("venv", venvs, ids=lambda venv: venv.name)
 
 
 @dataclass(frozen=True)

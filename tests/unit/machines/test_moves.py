@@ -64,7 +64,6 @@ def ran(log: Log, code: int | None, number: int | None) -> Ran:
     return Ran(out, err, code if code is not None else -(number or 0))
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_ten_moves_in_a_row(venv: Path, state: Path, tmp_path: Path) -> None:
     async def work() -> Ran:
         async with machine_in(state / "a") as a, machine_in(state / "b") as b:
@@ -94,7 +93,6 @@ def test_ten_moves_in_a_row(venv: Path, state: Path, tmp_path: Path) -> None:
         "import traceback; traceback.print_stack()",
     ],
 )
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_ends_as_it_would_have(venv: Path, ending: str, state: Path, tmp_path: Path) -> None:
     source = f"""
 class Noisy:

@@ -32,27 +32,23 @@ def both(
     return settled(within(work())), settled(plainly(venv, argv, cwd, stdin=stdin, env=environment(**env)))
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 @pytest.mark.parametrize("name", PROGRAM_NAMES)
 def test_script(venv: Path, name: str, state: Path, tmp_path: Path) -> None:
     ours, plain = both(venv, state, tmp_path, [name, "an", "argument"], PROGRAMS, b"line 1\nline 2\n")
     assert ours == plain
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_absolute_path_from_elsewhere(venv: Path, state: Path, tmp_path: Path) -> None:
     ours, plain = both(venv, state, tmp_path, [str(PROGRAMS / "surroundings.py")], tmp_path)
     assert ours == plain
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 @pytest.mark.parametrize("name", ["surroundings", "raises"])
 def test_module(venv: Path, name: str, state: Path, tmp_path: Path) -> None:
     ours, plain = both(venv, state, tmp_path, ["-m", name, "an", "argument"], PROGRAMS)
     assert ours == plain
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_environment_decides(venv: Path, state: Path, tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "sitecustomize.py").write_text("print('customized', __name__)\n")

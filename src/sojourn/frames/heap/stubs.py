@@ -31,6 +31,8 @@ def hashed_as(pairs: list[Any]) -> Iterator[None]:
     changed: list[tuple[Any, type]] = []
     try:
         for obj, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if id(obj) in _hashes:
+                continue  # a tuple may hold it twice
             cls = type(obj)
             stub = stubs.get(cls)
             if stub is None:

@@ -24,19 +24,31 @@ from typing import Any
 import msgspec
 
 from sojourn.errors import NotFound, Refused, UsageError
+from sojourn.frames.support import JIT_SWITCH, SUPPORTED, Build, objection, supported
 from sojourn.machines.base import Interpreter
-
-SUPPORTED = ((3, 11), (3, 13))  # minor versions whose frames the engine knows and the tests cover
 
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _PROBE = """
 import json, os, sys
 import importlib._bootstrap_external as external
+def jit():
+    try:
+        return ("on" if sys._jit.is_enabled() else "off") if sys._jit.is_available() else "none"
+    except AttributeError:  # 3.13 tells only whether it could have one
+        pass
+    try:
+        import _opcode
+        _opcode.get_executor(jit.__code__, 0)
+    except (ImportError, AttributeError, RuntimeError):
+        return "none"
+    except ValueError:  # there is none at that place yet
+        pass
+    return "on"
 print(json.dumps({
     "path": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3], "implementation": sys.implementation.name,
     "arch": os.uname().machine, "build": sys.version, "abiflags": sys.abiflags, "paths": sys.path,
     "cache_tag": sys.implementation.cache_tag, "magic": external.MAGIC_NUMBER.hex(),
-    "bits": sys.maxsize.bit_length() + 1,
+    "bits": sys.maxsize.bit_length() + 1, "platform": sys.platform, "jit": jit(),
 }))
 """
 
@@ -46,27 +58,16 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
     interpreter: Interpreter
     cache_tag: str
-    abiflags: str
-    bits: int
+    build: Build
     paths: list[str]  # sys.path with no PYTHON* variables: where its packages are
 
-    @property
-    def minor(self) -> tuple[int, int]:
-        major, minor, *_ = self.interpreter.version.split(".")
-        return int(major), int(minor)
-
-    def objection(self) -> str | None:
-        """Why this interpreter cannot carry mobile processes, or None."""
-        what = f"{self.interpreter.implementation} {self.interpreter.version} at {self.interpreter.path}"
-        supported = "this node carries CPython " + " and ".join(
-            f"{major}.{minor}" for major, minor in SUPPORTED
-        )
-        if self.interpreter.implementation != "cpython" or self.minor not in SUPPORTED or self.bits != 64:
-            return f"{what} cannot carry mobile processes; {supported} (64 bit)"
-        if "t" in self.abiflags or "d" in self.abiflags:
-            kind = "free-threaded" if "t" in self.abiflags else "debug"
-            return f"{what} is a {kind} build; {supported}, release builds with the GIL"
-        return None
+    def objection(self, env: Mapping[str, str]) -> str | None:
+        """Why this interpreter cannot carry a process with this environment, or None; names both sides."""
+        found = objection(self.build, env.get(JIT_SWITCH))
+        if found is None:
+            return None
+        interpreter = self.interpreter
+        return f"{interpreter.implementation} {interpreter.version} at {interpreter.path} is {found}; {supported()}"
 
 
 class Interpreters:
@@ -85,7 +86,7 @@ class Interpreters:
         if python is not None and _VERSION.fullmatch(python):
             return await self._version(python, env)
         probed = await self.probe(self._path(python, env, cwd))
-        if (objection := probed.objection()) is not None:
+        if (objection := probed.objection(env)) is not None:
             raise Refused(objection, reasons=[objection], advice="name another with --python")
         return probed
 
@@ -115,7 +116,7 @@ class Interpreters:
                 probed = await self.probe(path)
             except UsageError:
                 continue
-            if probed.objection() is None:
+            if probed.objection(env) is None:
                 found.setdefault(probed.interpreter.path, probed)
         return list(found.values())
 
@@ -159,7 +160,7 @@ class Interpreters:
                 continue
             version = probed.interpreter.version
             if f"{version}.".startswith(f"{wanted}."):
-                if (objection := probed.objection()) is not None:
+                if (objection := probed.objection(env)) is not None:
                     raise Refused(objection, reasons=[objection], advice="name another with --python")
                 return probed
             seen.append(version)
@@ -204,7 +205,6 @@ async def _probe(path: str) -> Probed:
             digest=hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest(),
         ),
         cache_tag=said["cache_tag"],
-        abiflags=said["abiflags"],
-        bits=said["bits"],
+        build=Build(**{field: said[field] for field in Build.__slots__}),
         paths=[entry for entry in said["paths"] if entry],
     )

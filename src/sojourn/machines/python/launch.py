@@ -72,8 +72,9 @@ def _trampoline() -> CodeType:
     A frame that has not come to its first RESUME counts as not yet begun: tracebacks, `f_back` and `sys._getframe`
     pass it by. This one makes both calls before it.
     """
-    if VERSION < (3, 12):
-        steps = ["PUSH_NULL", "PUSH_NULL", "LOAD_NAME", "PRECALL", "CALL", "PRECALL", "CALL", "POP_TOP"]
+    if VERSION < (3, 13):
+        call = ["PRECALL", "CALL"] if VERSION < (3, 12) else ["CALL"]
+        steps = ["PUSH_NULL", "PUSH_NULL", "LOAD_NAME", *call, *call, "POP_TOP"]
     else:
         steps = ["LOAD_NAME", "PUSH_NULL", "CALL", "PUSH_NULL", "CALL", "POP_TOP"]
     code = b"".join(

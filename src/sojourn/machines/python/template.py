@@ -21,7 +21,7 @@ from typing import Any
 from sojourn._util import descriptors
 from sojourn._util.channel import Channel
 from sojourn.errors import InternalError, SojournError
-from sojourn.frames import api, world
+from sojourn.frames import api, layout, world
 from sojourn.machines.python import host, privacy
 from sojourn.machines.python.commands import Commands, as_internal
 from sojourn.machines.python.held import Held
@@ -41,7 +41,13 @@ def main(
     privacy.hide(modules, importers - {zip_path})
     privacy.forget_registrations(registered)
     complete_site()
-    template = Template(Channel(CONTROL_FD), Launch())
+    channel = Channel(CONTROL_FD)
+    try:
+        layout.verify()  # with the flags and the environment that programs will have here
+        template = Template(channel, Launch())
+    except SojournError as error:
+        channel.send({"event": "failed", "error": error.to_wire()})
+        os._exit(1)
     privacy.freeze()
     template.channel.send({"event": "ready", "pid": os.getpid()})
     return template.serve() == "start"

@@ -72,7 +72,12 @@ class Template:
 
     @classmethod
     async def spawn(cls, probed: Probed, key: Key, folder: Path) -> Template:
-        """Starts an interpreter that becomes a template. Raises InternalError with what it said."""
+        """Starts an interpreter that becomes a template.
+
+        Raises:
+            UsageError: it cannot carry processes; names both sides.
+            InternalError: with what it said.
+        """
         zip_path = await asyncio.to_thread(
             inside_zip.build, folder, probed.interpreter.path, probed.cache_tag
         )
@@ -112,6 +117,7 @@ class Template:
                     f"no template from {probed.interpreter.path}",
                     history=said.decode(errors="replace").splitlines(),
                 )
+            template._ready.result()  # or what it has found wrong with itself
         finally:
             for fd in (*sources, stdin[1], stdout[0], stderr[0]):
                 os.close(fd)

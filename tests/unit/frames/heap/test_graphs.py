@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from heap_carrier import SOURCE
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 PEER = """
@@ -140,6 +140,7 @@ def peers() -> Iterator[tuple[Peer, Peer]]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=RECIPES)
+@example(recipe=[("hashed", 0, []), ("tuple", 0, [0, 0]), ("set", 0, [0]), ("frozenset", 0, [1])])
 def test_graph_arrives_as_it_was(peers: tuple[Peer, Peer], recipe: list[Any]) -> None:
     data, before = peers[0].ask("dump", json.dumps(recipe))
     assert data, json.loads(before)
