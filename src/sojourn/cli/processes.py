@@ -45,6 +45,7 @@ Examples:
   sojourn run --node n2 -m pytest tests   as `python -m pytest tests`, on node n2
   sojourn run --python 3.13 sim.py        or a path: --python ./venv
   sojourn run --env DEBUG=1 sim.py        the rest of its environment is ours
+  sojourn run --with . sim.py data.csv    this folder travels with it (docs/workspace.md)
 
 \b
 Ctrl-C sends the program SIGINT, a second one stops it, a third one kills it.
@@ -60,6 +61,13 @@ When the terminal goes away the program goes on.
 @click.option(
     "--env", "env", metavar="K=V", multiple=True, help="Set a variable of its environment. May be repeated."
 )
+@click.option(
+    "--with",
+    "with_",
+    metavar="PATH",
+    multiple=True,
+    help="A file or folder that travels with it. May be repeated; the program runs in a private copy.",
+)
 @click.option("--detach", is_flag=True, help="Return at once; the program's stdin is empty.")
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @json_option
@@ -70,6 +78,7 @@ def run(
     node: str | None,
     python: str | None,
     env: tuple[str, ...],
+    with_: tuple[str, ...],
     detach: bool,
     module: str | None,
     as_json: bool,
@@ -86,7 +95,7 @@ def run(
     if module is None and program is None:
         raise click.UsageError("name a program, or a module with -m")
     process = connect().run(
-        program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env)
+        program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env), with_=with_
     )
     if detach:
         process.write_stdin(b"", eof=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,11 +152,22 @@ class AsyncCluster(AsyncClusterUpkeep):
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         set_env: Mapping[str, str] | None = None,
+        with_: Sequence[str | os.PathLike[str]] = (),
     ) -> AsyncProcess:
         """Start a program; see `Cluster.run`."""
+        workspace = None
+        if with_:
+            from sojourn.client.workspaces import Packed  # with blake3, which other commands need not load
+
+            cwd = os.path.abspath(cwd if cwd is not None else os.getcwd())
+            packed = Packed(with_, cwd, None if program is None else os.fspath(program))
+            for put in packed.puts(await self.link.ask(packed.lacks())):
+                await self.link.ask(put)
+            workspace, program = packed.spec(), packed.program
         call = calls.run(
-            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env, set_env=set_env
-        )
+            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
+            set_env=set_env, workspace=workspace,
+        )  # fmt: skip
         started = await self.link.ask(call)
         return AsyncProcess(self.link, started.name, started.id)
 

@@ -129,6 +129,7 @@ def run(
     cwd: str | os.PathLike[str] | None,
     env: Mapping[str, str] | None,
     set_env: Mapping[str, str] | None = None,
+    workspace: dict[str, Any] | None = None,
 ) -> Call[ProcessInfo]:
     if (program is None) == (module is None):
         raise UsageError(
@@ -145,6 +146,7 @@ def run(
         "node": node,
         "python": None if python is None else os.fspath(python),
         "cwd": os.path.abspath(cwd if cwd is not None else os.getcwd()),
+        "workspace": workspace,
         "env": {**(os.environ if env is None else env), **(set_env or {})},
     }
     return Call("run", {key: value for key, value in spec.items() if value is not None}, ProcessInfo)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,6 +175,7 @@ class Cluster(ClusterUpkeep):
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         set_env: Mapping[str, str] | None = None,
+        with_: Sequence[str | os.PathLike[str]] = (),
     ) -> Process:
         """Start a program; returns as soon as it runs.
 
@@ -188,14 +189,26 @@ class Cluster(ClusterUpkeep):
             cwd: its working directory, by default this process's.
             env: its environment, by default this process's.
             set_env: variables on top of that.
+            with_: files and folders that travel with it. The program runs in a private copy, its working directory
+                at the same place in it.
 
         Raises:
             UsageError: no such program, interpreter or node. NameTaken: the name is in use.
             NodeLost: the node went away meanwhile; the program may or may not have started.
         """
+        workspace = None
+        if with_:
+            from sojourn.client.workspaces import Packed  # with blake3, which other commands need not load
+
+            cwd = os.path.abspath(cwd if cwd is not None else os.getcwd())
+            packed = Packed(with_, cwd, None if program is None else os.fspath(program))
+            for put in packed.puts(self.link.ask(packed.lacks())):
+                self.link.ask(put)
+            workspace, program = packed.spec(), packed.program
         call = calls.run(
-            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env, set_env=set_env
-        )
+            *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
+            set_env=set_env, workspace=workspace,
+        )  # fmt: skip
         started = self.link.ask(call)
         return Process(self.link, started.name, started.id)
 

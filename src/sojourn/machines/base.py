@@ -30,6 +30,19 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class Workspace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Folders and files that travel with a process, at the same path on every node."""
+
+    id: str = ""  # names its place; the process's first id
+    top: str  # the name of its root
+    manifest: str  # digest of the blob that says what is in it
+    cwd: str = ""  # at a start: the working directory, below the root
+    origin: str = ""  # at a start: the folder that the root is a copy of
+    path: str = ""  # in an offer: the root's path, which must be the same at the target
+    copy: str = ""  # in an offer: names the copy on disk; a target that finds this very one shares it
+    note: str = ""  # in an offer: what such a target leaves there, so that the source knows
+
+
 class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What `sojourn run` asks for. Exactly one of `program` (a path) and `module` (as in -m) is set."""
 
@@ -43,6 +56,7 @@ class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     env: dict[str, str] = {}
     terminal: Size | None = None  # of the terminal it is to have; None: two pipes
+    workspace: Workspace | None = None
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +71,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0  # bytes, an estimate
     resources: list[dict[str, Any]] = []  # one per open resource: kind, name, binding, fd
     blobs: dict[str, int] = {}  # content digest -> size of what the target may fetch before the freeze
+    workspace: Workspace | None = None
     detail: dict[str, Any] = {}
 
 
@@ -174,6 +189,10 @@ class Machine(Protocol):
 
     async def objections(self, offer: Offer) -> list[str]:
         """Why `prepare` would refuse this offer, as far as can be told without building anything."""
+        ...
+
+    def forget(self, process_id: str) -> None:
+        """The process is not this node's any more: what was kept for it goes."""
         ...
 
     def blob(self, digest: str) -> Path | None:

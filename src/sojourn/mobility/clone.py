@@ -126,7 +126,8 @@ class OriginSide(Driver):
         match message:
             case peer.Fetch():
                 offered = message.digest in self._offer.blobs
-                await send_blob(link, self.epoch, message.digest, self._blob(message.digest) if offered else None)
+                path = await asyncio.to_thread(self._blob, message.digest) if offered else None
+                await send_blob(link, self.epoch, message.digest, path)
             case peer.Accepted():
                 self.disarm(On.DEADLINE)
                 self.give(On.ACCEPTED)

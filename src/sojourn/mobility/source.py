@@ -174,7 +174,7 @@ class SourceMove(Driver):
         match message:
             case peer.Fetch():
                 offered = self._offer is not None and message.digest in self._offer.blobs
-                path = self._blob(message.digest) if offered else None
+                path = await asyncio.to_thread(self._blob, message.digest) if offered else None
                 await send_blob(link, self.epoch, message.digest, path)
             case peer.Accepted():
                 self._has = message.log

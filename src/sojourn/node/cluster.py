@@ -35,6 +35,7 @@ import uvloop
 
 from sojourn.errors import InternalError, SojournError, Unavailable, UsageError, from_wire
 from sojourn.machines.base import Machine
+from sojourn.machines.python.workspaces import sweep
 from sojourn.names import server as servers
 from sojourn.names.journal import Journal
 from sojourn.names.nats_kv import NatsRegistry
@@ -107,6 +108,7 @@ def down(home: Path) -> dict[str, Any]:
             os.kill(pid, signal.SIGTERM)
         killed = _wait_or_kill(pids, ENDING)
         killed += _end_nats(cluster, home)
+        sweep(home / "nodes")  # what nodes that were killed have left
         config.cluster_file(home).unlink()
         return {"home": str(home), "nodes": [place.name for place in cluster.nodes], "killed": killed}
 

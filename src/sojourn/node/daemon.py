@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, Refused, SojournError, Unavailable
+from sojourn.folders.store import Store
 from sojourn.machines.base import Machine, Offer
 from sojourn.mobility.link import Link, boot_id
 from sojourn.mobility.points import Points
@@ -86,6 +87,7 @@ class Node:
         self.events = Announcer(journal)
         self.points = Points(enabled=options.faults)
         self.address = ""
+        self.store = Store(self.folder / "blobs")
         self.processes: dict[str, Process] = {}  # by id: those that are here
         self.expected: set[str] = set()  # ids of those that are about to be here
         self.draining = False  # nothing new comes here
@@ -221,6 +223,11 @@ class Node:
                 process.depart()
             if process is None or process.over.is_set():
                 self._forget_log(old.id)
+                self._forget_places(old.id)
+
+    def _forget_places(self, process_id: str) -> None:
+        for machine in self.machines.values():
+            machine.forget(process_id)
 
     def _forget_log(self, process_id: str) -> None:
         folder = self.log_folder(process_id)
@@ -291,6 +298,7 @@ class Node:
         """It has moved away."""
         if self.processes.get(process.id) is process:
             del self.processes[process.id]
+            self._forget_places(process.id)
         process.depart()
 
     def _fenced(self, process: Process) -> None:

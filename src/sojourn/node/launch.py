@@ -17,6 +17,7 @@ from sojourn.names.registry import Known, Record
 from sojourn.node import naming
 from sojourn.node.processes import PACE, told_of
 from sojourn.node.requests import Run
+from sojourn.node.spaces import bring
 from sojourn.resources.log import Log
 from sojourn.wire import events
 
@@ -30,6 +31,8 @@ async def launch(node: Node, asked: Run) -> Record:
     """Start a process here; its record. Raises NameTaken, UsageError, Unavailable."""
     node.refuse_when_draining()
     machine = node.machine("python")
+    if asked.workspace is not None:
+        await bring(node, asked.workspace, asked.holder)
     program = asked.program or asked.module or ""
     record = Record(
         name=asked.name or naming.made_for(program),
@@ -57,6 +60,7 @@ async def launch(node: Node, asked: Run) -> Record:
             cwd=asked.cwd,
             env=asked.env,
             terminal=asked.terminal and asked.terminal.checked(),
+            workspace=asked.workspace and msgspec.structs.replace(asked.workspace, id=record.id),
         )
         try:
             host = await machine.start(spec, output)

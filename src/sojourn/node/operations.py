@@ -26,6 +26,7 @@ from sojourn.node.launch import launch
 from sojourn.node.owner import Owner, first
 from sojourn.node.requests import List, Logs, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
+from sojourn.node.spaces import Spaces
 from sojourn.node.talk import Emit
 from sojourn.node.watching import Watching
 
@@ -50,9 +51,11 @@ class Operations:
         self._peer_ops: dict[str, tuple[type, Handler]] = {
             **self.draining.peer_table,
             **inquiry.peer_table,
+            **Spaces(node).peer_table,
         }
         self._ops: dict[str, tuple[type, Handler]] = {
             **self.draining.table,
+            **Spaces(node).table,
             "hello": (Nothing, self._hello),
             "run": (Run, self._run),
             "ps": (List, self._ps),
@@ -171,7 +174,7 @@ class Operations:
             names = ", ".join(entry.name for entry in self._directory.nodes())
             raise NotFound(f"there is no node {chosen!r}", advice=f"the nodes are: {names}")
         channel = await self._node.peers.channel(chosen)
-        return await channel.ask("run", msgspec.to_builtins(asked))
+        return await channel.ask("run", msgspec.to_builtins(msgspec.structs.replace(asked, holder=self._node.name)))
 
     def _place(self) -> str:
         counts = self._counts()

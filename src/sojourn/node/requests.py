@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sojourn.machines.base import Workspace
 from sojourn.resources.unread import Size
 
 
@@ -25,6 +26,8 @@ class Run(msgspec.Struct, kw_only=True):
     cwd: str
     env: dict[str, str] = {}
     terminal: Size | None = None
+    workspace: Workspace | None = None
+    holder: str = ""  # the node that has the workspace's chunks
 
 
 class List(msgspec.Struct, kw_only=True):

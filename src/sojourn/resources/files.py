@@ -7,8 +7,8 @@ inode, and the path that leads there), `device` (the few that are the same every
 offset with a lower number, as dup() makes it). Everything else is refused, with what holds it and the way
 out.
 
-Every entry is bound by identifier, but for devices, which are by type (`model.binding`): a file of the same
-name but another identity is not the same file, and is refused.
+Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
+value (`model.binding`): a file of the same name but another identity is not the same file, and is refused.
 
 Guarantees. Capturing changes nothing. `reasons` and `restore` name every obstacle at once. Nothing is
 truncated, created or locked by reopening: only O_ACCMODE and the status flags of the original are used.
@@ -56,10 +56,11 @@ class Streams:
     """The three pipes that the node gave, by identity, so that they are known under any number.
 
     Or one terminal: then whatever shares its open file is a stream, and what the program has opened of it besides
-    is opened anew.
+    is opened anew. And the root of the workspace, whose files travel.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: str = "") -> None:
+        self.workspace = f"{workspace}/" if workspace else ""
         self.number = {_identity(os.fstat(number)): number for number in (0, 1, 2)}
         self._terminal = descriptors.raised(os.dup(0)) if os.isatty(0) else -1
 
@@ -114,6 +115,8 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         entry |= {"kind": "file" if stat.S_ISREG(mode) else "directory", "identity": list(_identity(status))}
         entry["binding"] = Binding.IDENTIFIER
+        if streams.workspace and f"{target}/".startswith(streams.workspace):
+            entry |= {"binding": Binding.VALUE, "travels": True}
         if status.st_nlink == 0 or not _leads_to(target, _identity(status)):
             gone = "is an unlinked file" if status.st_nlink == 0 else "is no longer where it was opened"
             entry["why"] = (
@@ -178,10 +181,13 @@ def missing(entries: list[Entry]) -> list[str]:
 def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
+    attachment = Attachment.FIXED
     if entry["kind"] in ("stream", "same", "terminal"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
+    elif entry.get("travels"):  # with the workspace, which is there when it is opened
+        attachment, possible = Attachment.UNATTACHED, {Action.COPY}
     elif entry["kind"] in ("file", "directory"):
         try:
             status = os.stat(entry["name"])
@@ -198,8 +204,7 @@ def _objection(entry: Entry) -> str | None:
                     "is another file here, with the same name. Put it on a file system that both nodes "
                     "share, or close it before the move"
                 )
-    action = choose(Binding(entry["binding"]), Attachment.FIXED, possible)
-    return None if action is Action.REBIND else why
+    return why if choose(Binding(entry["binding"]), attachment, possible) is None else None
 
 
 def restore(entries: list[Entry]) -> None:
@@ -240,7 +245,8 @@ def _reopen(entry: Entry, number: int) -> None:
         os.dup2(fd, number)
         os.close(fd)
     if entry["kind"] == "file":
-        if _identity(os.fstat(number)) != tuple(entry["identity"]):  # it was replaced since we looked
+        same = entry.get("travels") or _identity(os.fstat(number)) == tuple(entry["identity"])
+        if not same:  # it was replaced since we looked
             why = "is another file here, with the same name"
             raise Refused("a file of the program is not the same here", reasons=[_reason(entry, why)])
         os.lseek(number, entry["offset"], os.SEEK_SET)

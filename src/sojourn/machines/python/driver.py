@@ -9,8 +9,11 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sojourn._util import kernel
 from sojourn.errors import Refused, SojournError, UsageError
+from sojourn.folders.store import Store
 from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec, Trouble
 from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
@@ -20,10 +23,13 @@ from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.packages import Environment
 from sojourn.machines.python.templates import HasThreads, Key, Template
+from sojourn.machines.python.workspace import Kept
+from sojourn.machines.python.workspaces import Workspaces, sweep
 from sojourn.resources import files
 from sojourn.resources.log import Log
 from sojourn.resources.unread import Size
 
+WARM_AFTER = 4  # workspaces that have left, and may come back, keep their templates
 MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
 logger = logging.getLogger(__name__)
 
@@ -35,21 +41,33 @@ class PythonMachine:
         state: a folder of this node for what is made once: the inside zip, probes, baselines.
         seed: the cluster's hash seed (1 to 2**32 - 1).
         environment: the node's own, for what no request says.
+        blobs: the node's folder of blobs that came from others, or are to go to them.
     """
 
     kind = "python"
 
-    def __init__(self, state: Path, *, seed: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        seed: int,
+        environment: Mapping[str, str] | None = None,
+        blobs: Path | None = None,
+    ) -> None:
         self._state = state
         self._seed = seed
         self._environment = dict(os.environ if environment is None else environment)
         self._interpreters = Interpreters(state / "interpreters.json")
         self._baselines = Baselines(state / "baselines")
         self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
+        self._store = Store(state.parent / "blobs" if blobs is None else blobs)
+        self._workspaces = Workspaces(state, self._store)
+        self._left: list[str] = []  # roots of workspaces that have gone from here, whose templates are still warm
         self._carriers: set[Carrier] = set()
         self._sessions: set[int] = set()  # of every host there has been
         self.trouble: Trouble = _log_trouble
         kernel.become_subreaper()
+        sweep(state)
 
     async def interpreters(self) -> Sequence[Interpreter]:
         return [probed.interpreter for probed in await self._interpreters.all(self._environment)]
@@ -63,10 +81,25 @@ class PythonMachine:
     async def start(self, spec: StartSpec, log: Log) -> PythonHost:
         if (spec.program is None) == (spec.module is None):
             raise UsageError("a process needs a program or a module, and not both")
-        if not os.path.isdir(spec.cwd):
-            raise UsageError(f"there is no directory {spec.cwd}")
+        if spec.workspace is None and not os.path.isdir(spec.cwd):
+            raise UsageError(
+                f"there is no directory {spec.cwd} at this node",
+                advice="name a node that has it, or send it along with --with",
+            )
         probed = await self._interpreters.chosen(spec.python, spec.env, spec.cwd)
         template = await self._template(probed, spec.env)
+        if spec.workspace is None:
+            return await self._start(spec, probed, template, log, None)
+        kept = await self._workspaces.create(spec.id, spec.workspace)
+        try:
+            return await self._start(inside(spec, kept.root), probed, template, log, kept)
+        except BaseException:
+            self._workspaces.release(spec.id)
+            raise
+
+    async def _start(
+        self, spec: StartSpec, probed: Probed, template: Template, log: Log, kept: Kept | None
+    ) -> PythonHost:
         order = Order(
             node=os.getpid(),
             cwd=spec.cwd,
@@ -75,6 +108,7 @@ class PythonMachine:
             args=spec.args,
             environment=spec.env,
             terminal=spec.terminal is not None,
+            workspace="" if kept is None else str(kept.root.resolve()),
         )
         carrier = await self._carrier(template, "start", order, log, spec.terminal)
         identity = Offer(
@@ -85,14 +119,28 @@ class PythonMachine:
             interpreter=probed.interpreter,
             detail={"environment": spec.env, "cwd": spec.cwd, "terminal": order.terminal},
         )
-        return PythonHost(carrier, self._describer(identity, probed))
+        return PythonHost(carrier, self._describer(identity, probed), kept)
 
     async def prepare(self, offer: Offer, log: Log, fetch: Fetch) -> PythonHeld:
-        environment: dict[str, str] = offer.detail["environment"]
-        cwd: str = offer.detail["cwd"]
         reasons, probed = await self._fit(offer)
         if reasons or probed is None:
             raise Refused("the target cannot take the process", reasons=reasons)
+        if offer.workspace is None:
+            return await self._prepare(offer, probed, log, fetch, None)
+        kept = await self._workspaces.receive(offer.id, offer.workspace, fetch)
+        try:
+            return await self._prepare(offer, probed, log, fetch, kept)
+        except BaseException:
+            self._workspaces.release(offer.id)
+            raise
+
+    async def _prepare(
+        self, offer: Offer, probed: Probed, log: Log, fetch: Fetch, kept: Kept | None
+    ) -> PythonHeld:
+        environment: dict[str, str] = offer.detail["environment"]
+        cwd: str = offer.detail["cwd"]
+        if kept is not None and not os.path.isdir(cwd):
+            cwd = str(kept.root)  # the program has removed it since; where it is now it says itself
         order = Order(
             node=os.getpid(),
             cwd=cwd,
@@ -100,12 +148,32 @@ class PythonMachine:
             path=offer.detail["path"],
             terminal=offer.detail.get("terminal", False),
             baseline=str(await self._baselines.fetched(next(iter(offer.blobs)), fetch)),
+            workspace="" if kept is None else str(kept.root.resolve()),
         )
         base = await self._template(probed, environment)
         # A warm template if there can be one; else the held host does the imports itself.
         template = await self._warm(base, Key.of(probed, self._seed, environment), order) or base
         carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None)
-        return PythonHeld(carrier, self._describer(offer, probed))
+        return PythonHeld(carrier, self._describer(offer, probed), kept, lambda: self.forget(offer.id))
+
+    def forget(self, process_id: str) -> None:
+        kept = self._workspaces.of(process_id)
+        if kept is None:
+            return
+        self._workspaces.release(process_id)
+        self._left.append(str(kept.root))
+        while len(self._left) > WARM_AFTER:
+            self._cool(self._left.pop(0))
+
+    def _cool(self, root: str) -> None:
+        """End the templates that were warm for a workspace's programs."""
+        for mark, task in list(self._templates.items()):
+            if isinstance(mark, tuple) and any(path.startswith(root) for path in mark[2]):
+                del self._templates[mark]
+                if task.done() and not task.cancelled() and task.exception() is None:
+                    template = task.result()
+                    if template is not None:
+                        template.close()
 
     async def objections(self, offer: Offer) -> list[str]:
         return (await self._fit(offer))[0]
@@ -113,8 +181,13 @@ class PythonMachine:
     async def _fit(self, offer: Offer) -> tuple[list[str], Probed | None]:
         """Why the process cannot come here, and the interpreter that it would have."""
         reasons = files.missing(offer.resources)
+        inside = ""
+        if offer.workspace is not None:
+            inside = f"{offer.workspace.path}/"
+            reasons += self._workspaces.objections(offer.id, offer.workspace)
         for folder in sorted({offer.detail["cwd"], offer.detail.get("folder") or offer.detail["cwd"]}):
-            if not os.path.isdir(folder):
+            travels = inside and f"{folder}/".startswith(inside)
+            if not travels and not os.path.isdir(folder):
                 reasons.append(
                     f"the working directory {folder} is not here: start the program with "
                     "`sojourn run --with DIR`, and it travels along"
@@ -129,11 +202,12 @@ class PythonMachine:
         return reasons, probed
 
     def blob(self, digest: str) -> Path | None:
-        return self._baselines.path(digest)
+        return self._baselines.path(digest) or self._workspaces.blob(digest)
 
     async def close(self) -> None:
         for carrier in list(self._carriers):
             await carrier.kill()
+        await self._workspaces.close()
         for task in self._templates.values():
             task.cancel()
         made = await asyncio.gather(*self._templates.values(), return_exceptions=True)
@@ -162,6 +236,11 @@ class PythonMachine:
                 template = await self._template(probed, environment)
                 digest, path = await self._baselines.made(template, order, probed.interpreter.digest)
                 await host.ask("match", within=MATCH_WITHIN, baseline=str(path), digest=digest)
+            blobs = {digest: path.stat().st_size}
+            workspace = None
+            if host.workspace is not None:
+                workspace, chunks = await asyncio.to_thread(host.workspace.offer)
+                blobs |= chunks
             return Offer(
                 id=identity.id,
                 name=identity.name,
@@ -171,7 +250,8 @@ class PythonMachine:
                 packages=Environment.of(probed.paths).used(found["files"].values(), probed.paths),
                 size=found["pages"] * PAGE,
                 resources=found["descriptors"],
-                blobs={digest: path.stat().st_size},
+                blobs=blobs,
+                workspace=workspace,
                 detail=identity.detail | {"folder": found["folder"], "path": found["path"]},
             )
 
@@ -220,6 +300,21 @@ class PythonMachine:
 
 def _log_trouble(process_id: str, what: str, mended: bool) -> None:
     logger.log(logging.INFO if mended else logging.WARNING, what, extra={"told": {"id": process_id}})
+
+
+def inside(spec: StartSpec, root: Path) -> StartSpec:
+    """The same start in the workspace at `root`: directory, program and $PWD."""
+    assert spec.workspace is not None
+    cwd = root / spec.workspace.cwd
+    program = spec.program
+    if program is not None and os.path.isabs(program):
+        if not Path(program).is_relative_to(spec.workspace.origin):
+            raise UsageError(f"{program} is not in the workspace")
+        program = str(root / Path(program).relative_to(spec.workspace.origin))
+    if not cwd.resolve().is_relative_to(root.resolve()) or not cwd.is_dir():
+        raise UsageError(f"{spec.workspace.cwd} is no folder of the workspace")
+    env = {**spec.env, "PWD": str(cwd)} if "PWD" in spec.env else spec.env
+    return msgspec.structs.replace(spec, cwd=str(cwd), program=program, env=env)
 
 
 def _spoilt(task: asyncio.Task[Template | None]) -> bool:

@@ -28,10 +28,10 @@ from sojourn.resources import files, standard
 class Held:
     """`match` is this process's match of the baseline that the node names by `digest`."""
 
-    def __init__(self, channel: Channel, launch: Launch, match: Any, digest: str) -> None:
+    def __init__(self, channel: Channel, launch: Launch, match: Any, digest: str, workspace: str) -> None:
         self._channel = channel
         self._launch = launch
-        self._streams = files.Streams()
+        self._streams = files.Streams(workspace)
         self._commands = Commands(channel, self._streams)
         self._match = match
         self._digest = digest

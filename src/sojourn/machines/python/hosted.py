@@ -14,6 +14,7 @@ from sojourn.machines.base import Exit, Frozen, Offer
 from sojourn.machines.python import proc, trailer
 from sojourn.machines.python.carrier import Carrier
 from sojourn.machines.python.link import LinkClosed
+from sojourn.machines.python.workspace import Kept
 from sojourn.resources.unread import Size, Unread
 
 SIGNAL = signal.SIGURG
@@ -33,10 +34,11 @@ class PythonHost:
         describe: makes the offer from what the host says of itself (the machine knows baselines and packages).
     """
 
-    def __init__(self, carrier: Carrier, describe: Describe) -> None:
+    def __init__(self, carrier: Carrier, describe: Describe, workspace: Kept | None = None) -> None:
         self._carrier = carrier
         self._describe = describe
         self._unread: Unread | None = None  # input taken back while frozen
+        self.workspace = workspace
         self._undoing: asyncio.Task[None] | None = None
         self.pid = carrier.pid
 
@@ -119,7 +121,8 @@ class PythonHost:
                     )
                 # Signals that somebody has sent are for the original.
                 signals = proc.pending_signals(self.pid, timers_only=copy)
-                size = trailer.append(fd, done["size"], unread=unread, signals=signals)
+                change = b"" if self.workspace is None else await asyncio.to_thread(self.workspace.change)
+                size = trailer.append(fd, done["size"], unread=unread, signals=signals, workspace=change)
             except BaseException:
                 await self.unfreeze()
                 raise
@@ -211,9 +214,17 @@ class PythonHost:
 class PythonHeld:
     """A program that is being built here (see `machines.base.Held`)."""
 
-    def __init__(self, carrier: Carrier, describe: Describe) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        describe: Describe,
+        workspace: Kept | None = None,
+        forget: Callable[[], None] = lambda: None,
+    ) -> None:
         self._carrier = carrier
         self._describe = describe
+        self._workspace = workspace
+        self._forget = forget
         self._trailer: trailer.Trailer | None = None
         self.pid = carrier.pid
 
@@ -221,6 +232,11 @@ class PythonHeld:
         found = trailer.read(fd, size)
         # Before the program's handlers are here: a window that takes its size is no news to it.
         await self._carrier.feed.give(found.input)
+        change = trailer.workspace(fd, size, found)
+        if self._workspace is not None:
+            await asyncio.to_thread(self._workspace.apply, change)
+        elif change:
+            raise BadImage("the image changes a workspace that the offer did not name")
         await self._ask("thaw", (fd,), fresh=copy and not keep_random)
         self._trailer = found
 
@@ -235,10 +251,13 @@ class PythonHeld:
             raise HostDied(f"the host process {self.pid} ended as it was to go on")
         for number in signals:
             self._carrier.signal(number)
-        return PythonHost(self._carrier, self._describe), running.result()
+        if self._workspace is not None:
+            self._workspace.settle()
+        return PythonHost(self._carrier, self._describe, self._workspace), running.result()
 
     async def discard(self) -> None:
         await self._carrier.kill()
+        self._forget()
 
     async def _ask(self, op: str, fds: tuple[int, ...] = (), **arguments: Any) -> None:
         try:

@@ -39,6 +39,7 @@ class Order:
     path: list[str] | None = None  # sys.path while modules are imported; None: as the interpreter makes it
     modules: list[str] = field(default_factory=list[str])  # to import, in this order
     terminal: bool = False  # the standard streams are a terminal, which becomes the controlling one
+    workspace: str = ""  # its root, where the program has one
     baseline: str | None = None  # the file of the baseline, to be written or to be matched
 
     def to_message(self) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Template:
     def be_host(self, op: str, order: Order, fds: list[int], middle: int) -> bool:
         channel = host.become(order, fds, middle, self.coerced)
         if op == "start":
-            commands = Commands(channel, files.Streams())
+            commands = Commands(channel, files.Streams(order.workspace))
             host.aim(order, self.launch)
             commands.listen()
             channel.send({"event": "born", "pid": os.getpid()})
@@ -149,7 +149,8 @@ class Template:
         if self.match is None and order.baseline is not None:
             self.match = pristine(order, self.coerced)
         channel.send({"event": "born", "pid": os.getpid()})
-        Held(channel, self.launch, self.match, os.path.basename(order.baseline or "")).serve()
+        digest = os.path.basename(order.baseline or "")
+        Held(channel, self.launch, self.match, digest, order.workspace).serve()
         return True
 
     def be_pristine(self, op: str, order: Order) -> None:
