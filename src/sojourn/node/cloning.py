@@ -32,7 +32,7 @@ from sojourn.node.launch import forget, take_name
 from sojourn.node.processes import Process, about, told_of
 from sojourn.node.requests import Named
 from sojourn.node.talk import Emit
-from sojourn.wire import events, handshake
+from sojourn.wire import events, greeting
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -179,7 +179,7 @@ class Cloning:
         node = self._node
 
         async def call(target: str) -> Link:
-            return Link(await node.peers.call(target, handshake.MOVE))
+            return Link(await node.peers.call(target, greeting.MOVE))
 
         return OriginSide(
             known=known,

@@ -40,16 +40,25 @@ from sojourn.names import server as servers
 from sojourn.names.journal import Journal
 from sojourn.names.nats_kv import NatsRegistry
 from sojourn.names.server import Server
-from sojourn.node import config, logs
+from sojourn.node import config, founding, logs
 from sojourn.node.config import Cluster, NodePlace, Options
 from sojourn.node.daemon import Node
+from sojourn.trust import contexts
 
 READY = 20.0  # seconds for all nodes to be ready
 ENDING = 6.0  # seconds for nodes to end when asked
 
 
-def up(home: Path, names: list[str], *, options: Options, nats: Server | None = None) -> Cluster:
-    """Start a cluster in `home` with these nodes; returns when all are ready.
+def up(
+    home: Path,
+    names: list[str],
+    *,
+    options: Options,
+    nats: Server | None = None,
+    listen: str = "127.0.0.1",
+) -> Cluster:
+    """Start a cluster in `home` with these nodes, which others can call at the address `listen`; returns when all are
+    ready.
 
     Raises:
         UsageError: one runs there already.
@@ -62,25 +71,31 @@ def up(home: Path, names: list[str], *, options: Options, nats: Server | None = 
         if old is not None and any(_is_ours(place.pid, home) for place in old.nodes):
             raise UsageError(f"a cluster runs at {home} already", advice="`sojourn down` ends it")
         if old is not None:
-            _end_nats(old, home)  # its nodes died without `down`
+            if old.joined:
+                raise UsageError(
+                    f"{home} is the home of node {old.joined}, which has joined a cluster",
+                    advice="`sojourn node` starts it; another SOJOURN_HOME makes room for another cluster",
+                )
+            _end_nats(home)  # its nodes died without `down`
         shutil.rmtree(home / "nats" / "store", ignore_errors=True)  # another cluster, another registry
         for name in names:
             config.socket_path(home, name)
-        launch = servers.start(home / "nats") if nats is None else None
         started: dict[int, int] = {}  # pid -> its end of the pipe
+        launch: servers.Launch | None = None
         try:
-            secret = home / "secret"
-            config.private(secret, secrets.token_bytes(32))
             cluster = Cluster(
                 cluster=secrets.token_hex(6),
-                nats=nats or Server(url=""),
+                nats=nats or Server(urls=[]),
                 seed=secrets.randbelow(2**32 - 1) + 1,
-                secret=str(secret),
                 options=options,
+                listen=listen,
             )
+            founders = founding.begin(home, cluster.cluster, names)
             _warm()
-            server = launch.wait() if launch is not None else cluster.nats
-            cluster = msgspec.structs.replace(cluster, nats=server)
+            founding.finish(founders)
+            if nats is None:
+                launch = _start_nats(home, cluster, names)
+                cluster = msgspec.structs.replace(cluster, nats=launch.wait())
             for name in names:
                 pid, told = _fork(home, name, cluster)
                 started[pid] = told
@@ -107,9 +122,12 @@ def down(home: Path) -> dict[str, Any]:
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
         killed = _wait_or_kill(pids, ENDING)
-        killed += _end_nats(cluster, home)
+        killed += _end_nats(home)
         sweep(home / "nodes")  # what nodes that were killed have left
-        config.cluster_file(home).unlink()
+        if cluster.joined:  # it still is a member, and can be started again
+            config.write(home, msgspec.structs.replace(cluster, nodes=[]))
+        else:
+            config.cluster_file(home).unlink()
         return {"home": str(home), "nodes": [place.name for place in cluster.nodes], "killed": killed}
 
 
@@ -159,17 +177,19 @@ def _detach(folder: Path, *, keep: int) -> None:
 async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], None]) -> int:
     """Be one node until it is asked to end; `ready` is told its place."""
     logs.set_up(name)
-    logs.hide(cluster.nats.password, Path(cluster.secret).read_bytes().hex())
+    logs.hide(*cluster.nats.passwords)
     folder = config.node_folder(home, name)
-    registry = await NatsRegistry.connect(cluster.nats, cluster.cluster, name=f"sojourn-{name}")
+    tls = contexts.calling(config.trusted(home), config.credentials(home, name), names=True)
+    registry = await NatsRegistry.connect(
+        cluster.nats, config.member(cluster, name), tls=tls if cluster.nats.expect else None
+    )
     node = Node(
         name,
         home,
-        secret=Path(cluster.secret).read_bytes(),
+        cluster=cluster,
         registry=registry,
         journal=Journal(registry.client, cluster.cluster),
         machines=_machines(folder, cluster.seed),
-        options=cluster.options,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -257,17 +277,22 @@ def _is_ours(pid: int, home: Path) -> bool:
         return False
 
 
-def _is_nats(pid: int, home: Path) -> bool:
-    try:
-        return str(home / "nats" / "nats.conf") in psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
+def _start_nats(home: Path, cluster: Cluster, names: list[str]) -> servers.Launch:
+    folder = config.nats_folder(home)
+    members = [config.member(cluster, name) for name in names]
+    servers.admit(folder, [*members, founding.keeper(cluster.cluster)])
+    return servers.start(
+        folder,
+        name=founding.nats_name(cluster.cluster),
+        authority=config.trusted(home),
+        host=cluster.listen,
+    )
 
 
-def _end_nats(cluster: Cluster, home: Path) -> list[int]:
-    """End the embedded server, if it is one and still there; its pid, when it had to be killed."""
-    pid = cluster.nats.pid
-    if pid is None or not _is_nats(pid, home):
+def _end_nats(home: Path) -> list[int]:
+    """End the embedded server, if there is one; its pid, when it had to be killed."""
+    pid = servers.running(config.nats_folder(home))
+    if pid is None:
         return []
     os.kill(pid, signal.SIGCONT)  # a stopped one would not hear the other
     os.kill(pid, signal.SIGTERM)

@@ -1,22 +1,24 @@
-"""The files of an embedded cluster: `HOME/cluster.json` says what runs, so that clients and `down` find it.
+"""The files of a cluster on this machine: `HOME/cluster.json` says what runs, so that clients and `down` find it.
 
 HOME/                    0700
-  cluster.json           0600  cluster id, NATS server with credentials, nodes, hash seed, options
-  secret                 0600  32 random bytes that members prove to each other that they know
-  nats/                  the embedded server's configuration, log and store
-  nodes/NAME/            control.sock (0600), node.log, logs/, blobs/, state of the machines
+  cluster.json           0600  cluster id, how to reach NATS, nodes, hash seed, options
+  ca.pem                 0600  the certificate of the cluster's authority
+  authority/             0700  where `up` ran: the authority's key, the keeper's certificate, join tokens
+  nats/                  0700  the embedded server's certificate, configuration, log and store
+  nodes/NAME/            0700  node.pem, node.key, control.sock (all 0600), node.log, logs/, blobs/, ...
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
 from sojourn.errors import UsageError
 from sojourn.names.server import Server
+from sojourn.trust.authority import Credentials, write_private
+from sojourn.trust.identity import NODE, Identity
 
 LEASE = 15.0
 MAX_SOCKET_PATH = 107  # bytes that a unix socket's address holds
@@ -44,9 +46,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     nats: Server
     seed: int  # PYTHONHASHSEED of every program, so that any node can take any process
-    secret: str  # path
     options: Options = Options()
     nodes: list[NodePlace] = []
+    listen: str = "127.0.0.1"  # where others can call
+    joined: str = ""  # the name of the one node here, when the cluster's authority is on another machine
 
 
 def cluster_file(home: Path) -> Path:
@@ -64,20 +67,39 @@ def read(home: Path) -> Cluster | None:
 
 
 def write(home: Path, cluster: Cluster) -> None:
-    private(cluster_file(home), msgspec.json.format(msgspec.json.encode(cluster)))
-
-
-def private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-    temporary.rename(path)
+    write_private(cluster_file(home), msgspec.json.format(msgspec.json.encode(cluster)))
 
 
 def node_folder(home: Path, name: str) -> Path:
     return home / "nodes" / name
+
+
+def authority(home: Path) -> Path:
+    """The folder of the authority, where it is on this machine."""
+    return home / "authority"
+
+
+def nats_folder(home: Path) -> Path:
+    return home / "nats"
+
+
+def trusted(home: Path) -> Path:
+    """The certificate that members' certificates are checked against."""
+    return home / "ca.pem"
+
+
+def credentials(home: Path, name: str) -> Credentials:
+    """A node's own."""
+    folder = node_folder(home, name)
+    return Credentials(folder / "node.pem", folder / "node.key")
+
+
+def keeper_credentials(home: Path) -> Credentials:
+    return Credentials(authority(home) / "keeper.pem", authority(home) / "keeper.key")
+
+
+def member(cluster: Cluster, name: str) -> Identity:
+    return Identity(cluster.cluster, NODE, name)
 
 
 def socket_path(home: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sojourn._util.ids import is_id
-from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, SojournError
+from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, SojournError, Unauthorized
 from sojourn.machines.base import Offer
 from sojourn.mobility.copy import CopyHere
 from sojourn.mobility.link import Link
@@ -32,8 +32,8 @@ _offers = msgspec.msgpack.Decoder(Offer)
 
 
 async def receive_copy(node: Node, link: Link, proposal: peer.Duplicate) -> None:
-    """From the first message to the outcome. Raises ProtocolError, and leaves the link to the caller then."""
-    record, offer = _read(node, proposal)
+    """From the first message to the outcome. Raises PeerError, and leaves the link to the caller then."""
+    record, offer = _read(node, link.peer, proposal)
     try:
         node.refuse_when_draining()
         if node.ending.is_set():
@@ -76,8 +76,8 @@ async def receive_copy(node: Node, link: Link, proposal: peer.Duplicate) -> None
         )  # fmt: skip
 
 
-def _read(node: Node, proposal: peer.Duplicate) -> tuple[Record, Offer]:
-    """What it proposes. Raises ProtocolError for what contradicts itself."""
+def _read(node: Node, peer_name: str, proposal: peer.Duplicate) -> tuple[Record, Offer]:
+    """What it proposes. Raises ProtocolError for what contradicts itself, Unauthorized for what is not its to bring."""
     if proposal.version != peer.VERSION:
         raise ProtocolError(
             f"node {node.name} speaks version {peer.VERSION}, the other {proposal.version}"
@@ -93,4 +93,6 @@ def _read(node: Node, proposal: peer.Duplicate) -> tuple[Record, Offer]:
         and record.state is State.STARTING and record.epoch == proposal.epoch == 1
     ):  # fmt: skip
         raise ProtocolError("a proposal of a copy that contradicts itself")
+    if record.fallback != peer_name:
+        raise Unauthorized(f"node {peer_name} brings a copy that {record.fallback} answers for")
     return record, offer

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -21,7 +20,16 @@ from typing import Any
 
 import msgspec
 
-from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, Refused, SojournError, Unavailable
+from sojourn.errors import (
+    Busy,
+    NotFound,
+    PeerError,
+    ProtocolError,
+    Refused,
+    SojournError,
+    Unauthorized,
+    Unavailable,
+)
 from sojourn.folders.store import Store
 from sojourn.machines.base import Machine, Offer
 from sojourn.mobility.link import Link, boot_id
@@ -32,16 +40,20 @@ from sojourn.model.move import Target
 from sojourn.model.process import State
 from sojourn.names.directory import Directory, Value
 from sojourn.names.journal import Journal
-from sojourn.names.registry import Known, NodeEntry, Record, Registry
+from sojourn.names.registry import Known, Member, NodeEntry, Record, Registry
 from sojourn.node import config
 from sojourn.node.announcer import Announcer
 from sojourn.node.copies import receive_copy
+from sojourn.node.hosting import Host
+from sojourn.node.membership import Membership, identity_of
 from sojourn.node.operations import Operations
 from sojourn.node.peers import Peers
 from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Session
 from sojourn.node.tenure import Keeper
 from sojourn.resources.log import Log
+from sojourn.trust.connection import Connection
+from sojourn.trust.identity import NODE
 from sojourn.wire import events, peer
 
 log = logging.getLogger(__name__)
@@ -59,12 +71,11 @@ class Node:
 
     Args:
         name: in the cluster.
-        home: the cluster's folder.
-        secret: the cluster's.
+        home: the cluster's folder on this machine.
+        cluster: what is written down there.
         registry: connected.
         journal: of the cluster.
         machines: by kind.
-        options: the cluster's.
     """
 
     def __init__(
@@ -72,20 +83,21 @@ class Node:
         name: str,
         home: Path,
         *,
-        secret: bytes,
+        cluster: config.Cluster,
         registry: Registry,
         journal: Journal,
         machines: dict[str, Machine],
-        options: config.Options,
     ) -> None:
         self.name = name
+        self.home = home
+        self.cluster = cluster
         self.folder = config.node_folder(home, name)
         self.socket = config.socket_path(home, name)
         self.registry = registry
         self.machines = machines
         self.directory = Directory()
         self.events = Announcer(journal)
-        self.points = Points(enabled=options.faults)
+        self.points = Points(enabled=cluster.options.faults)
         self.address = ""
         self.store = Store(self.folder / "blobs")
         self.processes: dict[str, Process] = {}  # by id: those that are here
@@ -100,9 +112,12 @@ class Node:
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
         self.operations = Operations(self)
-        self.peers = Peers(secret, self.operations.serve_peer, self._arrive, self.address_of)
+        self.membership = Membership(
+            config.member(cluster, name), config.trusted(home), config.credentials(home, name), self.directory
+        )
+        self.peers = Peers(self.membership, self.operations.serve_member, self._arrive, self.address_of)
         self.keeper = Keeper(
-            terms=Terms(options.lease),
+            terms=Terms(cluster.options.lease),
             registry=registry,
             directory=self.directory,
             entry=self._entry,
@@ -110,6 +125,7 @@ class Node:
             usurped=self.ending.set,
             lost=self._tell_lost,
             returned=lambda: self._tell_up("its lease had run out"),
+            expelled=lambda other: self.membership.expelled(NODE, other),
         )
         self.directory.listen(self._heard)
         for machine in machines.values():
@@ -120,7 +136,7 @@ class Node:
     async def start(self) -> None:
         """Be ready for requests. Raises what the control plane raises."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.address = await self.peers.open()
+        self.address = await self.peers.open(self.cluster.listen)
         self.spawn(self._follow())
         await self.keeper.take()
         async with asyncio.timeout(10):
@@ -133,6 +149,8 @@ class Node:
         self.spawn(self._know_interpreters())
         self.spawn(self.events.run())
         self._tell_up("started")
+        if not self.cluster.joined:
+            self.spawn(Host(self, self.home, self.cluster).run())
 
     async def close(self) -> None:
         """End every process here, then the node."""
@@ -216,6 +234,11 @@ class Node:
             self._addresses[name] = new.address
         if isinstance(old, NodeEntry) and new is None and name != self.name:
             self._tell_gone(name, old.incarnation, "its lease is over")
+        if isinstance(new, Member) and new.expelled:
+            self.peers.expelled(identity_of(new, self.cluster.cluster))
+            if (new.role, new.name) == (NODE, self.name):
+                log.critical("this node was expelled from the cluster; it ends")
+                self.ending.set()
         if kind == "process" and isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
             if process is not None and process.over.is_set():
@@ -248,7 +271,7 @@ class Node:
         )
 
     def address_of(self, node: str) -> str | None:
-        """Where that node listens, as far as is known; None when there is none, or it is dead."""
+        """Where that node listens, as far as is known; None when there is none, or it is dead or expelled."""
         return None if self.keeper.dead(node) else self._addresses.get(node)
 
     # -- telling ---------------------------------------------------------------------------------
@@ -322,8 +345,8 @@ class Node:
 
     # -- moves that come in ----------------------------------------------------------------------
 
-    async def _arrive(self, sock: socket.socket) -> None:
-        link = Link(sock)
+    async def _arrive(self, connection: Connection) -> None:
+        link = Link(connection)
         try:
             async with asyncio.timeout(PROPOSAL):
                 proposal = await link.receive()
@@ -341,6 +364,8 @@ class Node:
                 raise ProtocolError(f"a proposal that is not one: {why}") from why
             if proposal.epoch != record.epoch + 1 or record.state is not State.MOVING:
                 raise ProtocolError("a proposal that contradicts itself")
+            if record.node != link.peer:
+                raise Unauthorized(f"node {link.peer} wants to move away what is at {record.node}")
         except (PeerError, TimeoutError) as why:
             log.warning("a move that wanted to come here is refused: %s", why or type(why).__name__)
             link.close()

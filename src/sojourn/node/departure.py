@@ -31,7 +31,7 @@ from sojourn.model.process import State
 from sojourn.names.registry import Known, Stay
 from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Emit
-from sojourn.wire import events, handshake
+from sojourn.wire import events, greeting
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -107,7 +107,7 @@ async def _move(
         assert process.host is not None
 
         async def call() -> Link:
-            return Link(await node.peers.call(target, handshake.MOVE))
+            return Link(await node.peers.call(target, greeting.MOVE))
 
         def staged(stage: str) -> None:
             if stage == "freeze":

@@ -151,7 +151,10 @@ class Inquiry:
     async def _asks(self, target: str, offer: Offer) -> dict[str, Any]:
         try:
             channel = await self._node.peers.channel(target)
-            return {"node": target, "reasons": await channel.ask("would", {"offer": msgspec.to_builtins(offer)})}
+            return {
+                "node": target,
+                "reasons": await channel.ask("would", {"offer": msgspec.to_builtins(offer)}),
+            }
         except SojournError as why:
             return {"node": target, "reasons": _reasons(why)}
 
@@ -168,7 +171,19 @@ def shown(record: Record, since: float | None = None) -> dict[str, Any]:
     """What a record tells, with every stay; `since`: of the latest, where that is known."""
     stays = [stay for stay in record.stays if stay.epoch < record.epoch]
     stays.append(Stay(record.node, record.epoch, since or 0.0))
-    fields = ("name", "id", "node", "machine", "epoch", "moves", "started", "exit_code", "signal", "pid", "program")
+    fields = (
+        "name",
+        "id",
+        "node",
+        "machine",
+        "epoch",
+        "moves",
+        "started",
+        "exit_code",
+        "signal",
+        "pid",
+        "program",
+    )
     return {
         **{field: getattr(record, field) for field in fields},
         "state": record.state.value,

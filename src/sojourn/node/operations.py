@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sojourn import __version__
-from sojourn.errors import NodeLost, NotFound, StaleEpoch, UsageError, WrongState
+from sojourn.errors import NodeLost, NotFound, StaleEpoch, Unauthorized, UsageError, WrongState
 from sojourn.model.placement import Candidate, place
 from sojourn.model.process import OVER, State
 from sojourn.names.registry import Known, Record
@@ -28,7 +28,9 @@ from sojourn.node.requests import List, Logs, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
 from sojourn.node.spaces import Spaces
 from sojourn.node.talk import Emit
+from sojourn.node.trusting import LOCAL_ONLY, Trusting
 from sojourn.node.watching import Watching
+from sojourn.trust.identity import CLIENT, NODE, Identity
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -66,6 +68,7 @@ class Operations:
             "down": (Nothing, self._down),
             "show": (Named, self._show),
             **Watching(node).table,
+            **Trusting(node).table,
             "testing.hold": (Point, self._hold),
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),
@@ -82,6 +85,14 @@ class Operations:
             raise UsageError(f"there is no operation {op!r}", advice=f"there are: {', '.join(self._ops)}")
         kind, handler = found
         return await handler(msgspec.convert(args, kind), emit)
+
+    async def serve_member(self, who: Identity, op: str, args: dict[str, Any], emit: Emit) -> Any:
+        """A request of a member, over the data plane's door: another node, or a command line from afar."""
+        if who.role != CLIENT:
+            return await self.serve_peer(op, args, emit)
+        if op in LOCAL_ONLY or op.startswith("testing."):
+            raise Unauthorized(f"{op!r} can only be asked on the node's own machine")
+        return await self.serve_client(op, args, emit)
 
     async def serve_peer(self, op: str, args: dict[str, Any], emit: Emit) -> Any:
         """A request of another node, for what is here."""
@@ -142,6 +153,7 @@ class Operations:
                 "pid": entry.pid,
             }
             for entry in self._directory.nodes()
+            if not self._node.membership.expelled(NODE, entry.name)
         ]
         gone = {known.record.node for known in self._directory.processes()} - {row["name"] for row in rows}
         rows += [

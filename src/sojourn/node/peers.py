@@ -1,140 +1,160 @@
 """The doors between nodes: who may come in, and how to go out.
 
-Concepts. A node listens on one TCP port. Whoever calls proves that it knows the cluster's secret, in
-messages of a fixed length, before anything it sends is decoded (`wire.handshake`), and says what the
-connection is for: control requests on behalf of clients, or one move.
+Concepts. A node listens on one TCP port and speaks TLS 1.3 there, both sides with a certificate of the cluster's
+authority. The caller then says what the connection is for (`wire.greeting`): control requests on behalf of clients, or
+one move. What it asks for it asks as whom its certificate names, and both sides look whether that one still is a
+member.
 
-Guarantees. A stranger is refused after at most 97 bytes or 5 seconds, and at most `STRANGERS` may try at
-once. A call goes to the address in the node's lease; if that node is gone, so is its entry, and the call
-raises `NodeLost`.
+Guarantees. Nothing of a stranger is decoded. A call goes to the address in the node's lease and speaks to that node
+or to nobody; if the node is gone, so is its entry, and the call raises `NodeLost`. When a member is expelled its
+connections end at once, in both directions.
+
+TLS sessions are resumed, so that a move does not pay for a whole handshake; who may come in is looked at each time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from sojourn.errors import NodeLost, PeerError, TransferCut
-from sojourn.image.stream import tune
-from sojourn.node.talk import Channel, Serve, Session
-from sojourn.wire import handshake
+from sojourn.errors import NodeLost, ProtocolError, SojournError, TransferCut, Unauthorized
+from sojourn.node.door import PATIENCE, Door, Welcomed, place
+from sojourn.node.membership import Membership
+from sojourn.node.talk import Channel, Emit, Session
+from sojourn.trust.connection import Connection, refusal
+from sojourn.trust.identity import CLIENT, Identity
+from sojourn.trust.transport import ConnectionTransport
+from sojourn.wire import framing, greeting
 
-log = logging.getLogger(__name__)
-
-PATIENCE = 5.0  # seconds for a handshake
-STRANGERS = 64
-
-Arrive = Callable[[socket.socket], Awaitable[None]]
+Arrive = Callable[[Connection], Awaitable[None]]
+Serve = Callable[[Identity, str, dict[str, Any], Emit], Awaitable[Any]]
 
 
 class Peers:
     """One node's door and its ways to the others.
 
     Args:
-        secret: the cluster's.
-        serve: answers control requests of other nodes.
+        membership: who belongs to the cluster, and this node's own certificate.
+        serve: answers control requests of other members.
         arrive: takes over the connection of a move that comes in.
         address: where a node listens now, or None when it has no lease.
     """
 
     def __init__(
-        self, secret: bytes, serve: Serve, arrive: Arrive, address: Callable[[str], str | None]
+        self,
+        membership: Membership,
+        serve: Serve,
+        arrive: Arrive,
+        address: Callable[[str], str | None],
     ) -> None:
-        self._secret = secret
+        self._membership = membership
         self._serve = serve
         self._arrive = arrive
         self._address = address
-        self._listener: socket.socket | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._door = Door("data plane", membership.serving(), self._greet, members=True)
+        self._calling = membership.calling()
+        self._resumable: dict[str, ssl.SSLSession] = {}  # by address
+        # Every connection with a member, in either direction, and how to end it at once.
+        self._open: dict[Connection, Callable[[], None]] = {}
         self._sessions: set[Session] = set()
         self._channels: dict[tuple[str, str], asyncio.Task[Channel]] = {}
-        self._trying = 0
 
     async def open(self, host: str = "127.0.0.1") -> str:
         """Listen; the address to call."""
-        self._listener = socket.create_server((host, 0), backlog=256)
-        self._listener.setblocking(False)
-        self._spawn(self._accept(self._listener))
-        name, port = self._listener.getsockname()[:2]
-        return f"{name}:{port}"
+        return await self._door.open(host)
 
     async def close(self) -> None:
-        for task in (*self._tasks, *self._channels.values()):
+        for task in self._channels.values():
             task.cancel()
-        if self._listener is not None:
-            self._listener.close()
         for session in list(self._sessions):
             session.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._door.close()
+        for end in list(self._open.values()):
+            end()
+
+    def expelled(self, who: Identity) -> None:
+        """End every connection with that member."""
+        for connection, end in list(self._open.items()):
+            if connection.peer == who:
+                end()
 
     # -- coming in -------------------------------------------------------------------------------
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            sock, _ = await loop.sock_accept(listener)
-            if self._trying >= STRANGERS:
-                sock.close()
-                continue
-            self._spawn(self._welcome(sock))
-
-    async def _welcome(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        self._trying += 1
-        handed_over = False
+    async def _greet(self, connection: Connection) -> Welcomed:
+        """What an authenticated caller wants. Raises Unauthorized, ProtocolError; the caller is told why."""
+        assert connection.peer is not None
         try:
-            tune(sock)
-            listener = handshake.Listener(self._secret)
-            async with asyncio.timeout(PATIENCE):
-                await loop.sock_sendall(sock, listener.greeting)
-                purpose, proof = listener.answer(await _exactly(sock, handshake.RESPONSE))
-                await loop.sock_sendall(sock, proof)
-            if purpose == handshake.CONTROL:
-                await loop.connect_accepted_socket(lambda: Session(self._serve, self._sessions), sock)
-                handed_over = True
-            else:
-                self._trying -= 1
-                try:
-                    await self._arrive(sock)
-                finally:
-                    self._trying += 1
-        except (OSError, TimeoutError, PeerError) as why:
-            log.warning("a caller was refused: %s", why or type(why).__name__)
-        finally:
-            self._trying -= 1
-            if not handed_over:
-                sock.close()
+            purpose = greeting.purpose(await connection.read_exactly(greeting.GREETING))
+            await self._membership.check(connection.peer)
+            if connection.peer.role == CLIENT and purpose != greeting.CONTROL:
+                raise Unauthorized(f"{connection.peer} may not move processes itself")
+        except SojournError as why:
+            await connection.write(greeting.verdict(why))
+            raise
+        self._note(connection)
+        await connection.write(greeting.verdict(None))
+        if purpose == greeting.CONTROL:
+            serve = functools.partial(self._serve, connection.peer)
+            self._carry(connection, Session(serve, self._sessions))
+            return None
+        return functools.partial(self._arrive, connection)
+
+    def _note(self, connection: Connection) -> None:
+        def forget() -> None:
+            self._open.pop(connection, None)
+
+        self._open[connection] = connection.cut
+        connection.closed = forget
+
+    def _carry(self, connection: Connection, protocol: asyncio.Protocol) -> None:
+        self._open[connection] = ConnectionTransport(connection, protocol).abort
 
     # -- going out -------------------------------------------------------------------------------
 
-    async def call(self, node: str, purpose: bytes) -> socket.socket:
+    async def call(self, node: str, purpose: bytes) -> Connection:
         """A connection to `node`, both sides proved. Raises NodeLost, Unauthorized, ProtocolError."""
         address = self._address(node)
         if address is None:
             raise NodeLost(f"node {node} is not there", details={"node": node})
-        loop = asyncio.get_running_loop()
-        host, _, port = address.rpartition(":")
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        host, port = place(address)
+        connection = Connection(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
         try:
-            tune(sock)
-            caller = handshake.Caller(self._secret, purpose)
             async with asyncio.timeout(PATIENCE):
-                await loop.sock_connect(sock, (host, int(port)))
-                greeting = await _exactly(sock, handshake.GREETING)
-                await loop.sock_sendall(sock, caller.respond(greeting))
-                caller.check(await _exactly(sock, handshake.PROOF))
+                await connection.connect((host, port))
+                await connection.secure(self._calling, server=False, again=self._resumable.get(address))
+                await self._introduce(connection, node, purpose)
         except (OSError, TimeoutError, TransferCut) as why:
-            sock.close()
+            connection.close()
+            said = refusal(why) if isinstance(why, ssl.SSLError) else why
+            if isinstance(said, Unauthorized | ProtocolError):
+                raise said from why
             raise NodeLost(
-                f"node {node} at {address} does not answer: {why or type(why).__name__}",
+                f"node {node} at {address} does not answer: {said or type(said).__name__}",
                 details={"node": node},
             ) from why
         except BaseException:
-            sock.close()
+            connection.close()
             raise
-        return sock
+        if connection.session is not None:
+            self._resumable[address] = connection.session
+        self._note(connection)
+        return connection
+
+    async def _introduce(self, connection: Connection, node: str, purpose: bytes) -> None:
+        """Raises Unauthorized when somebody else answered, and what the other side refuses us for."""
+        assert connection.peer is not None
+        if connection.peer.name != node:
+            raise Unauthorized(f"{connection.peer} answered at the address of node {node}")
+        await self._membership.check(connection.peer)
+        await connection.write(greeting.greeting(purpose))
+        greeting.check_magic(await connection.read_exactly(len(greeting.MAGIC)))
+        header = await connection.read_exactly(framing.HEADER.size)
+        size = framing.length(header, cap=greeting.CAP)
+        greeting.check_verdict(await connection.read_exactly(size))
 
     async def channel(self, node: str) -> Channel:
         """The control connection to `node`, made when there is none. Raises NodeLost."""
@@ -147,23 +167,7 @@ class Peers:
         return await asyncio.shield(task)
 
     async def _open_channel(self, node: str) -> Channel:
-        sock = await self.call(node, handshake.CONTROL)
-        _, channel = await asyncio.get_running_loop().create_connection(lambda: Channel(node), sock=sock)
+        connection = await self.call(node, greeting.CONTROL)
+        channel = Channel(node)
+        self._carry(connection, channel)
         return channel
-
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _exactly(sock: socket.socket, count: int) -> bytes:
-    """That many bytes. Raises TransferCut."""
-    loop = asyncio.get_running_loop()
-    data = b""
-    while len(data) < count:
-        more = await loop.sock_recv(sock, count - len(data))
-        if not more:
-            raise TransferCut(f"the connection ended after {len(data)} of {count} bytes")
-        data += more
-    return data

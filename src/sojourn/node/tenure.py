@@ -35,6 +35,7 @@ class Keeper:
         usurped: told when another daemon has this node's name.
         lost: told of the processes that this node declared lost.
         returned: told when this node has its lease again, after it had run out.
+        expelled: whether a node was; that one is as good as dead, whatever its lease says.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Keeper:
         usurped: Callable[[], None],
         lost: Callable[[Record], None],
         returned: Callable[[], None],
+        expelled: Callable[[str], bool],
     ) -> None:
         self.terms = terms
         self._registry = registry
@@ -57,6 +59,7 @@ class Keeper:
         self._usurped = usurped
         self._lost = lost
         self._returned = returned
+        self._expelled = expelled
         self._name = entry().name
         self._revision = 0
         now = time.monotonic()
@@ -75,7 +78,7 @@ class Keeper:
 
     def dead(self, node: str) -> bool:
         self._look(node)
-        return self._observer.dead(node, time.monotonic())
+        return self._expelled(node) or self._observer.dead(node, time.monotonic())
 
     # -- our own ---------------------------------------------------------------------------------
 

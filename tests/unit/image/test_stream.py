@@ -1,4 +1,4 @@
-"""Images over real sockets: whole, damaged, cut, and as fast as they must be."""
+"""Images over real connections, under TLS and plain: whole, damaged, cut, and as fast as they must be."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ import socket
 import statistics
 import threading
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 
 import pytest
 
 from sojourn.errors import BadImage, ProtocolError, TransferCut
 from sojourn.image import stream
 from sojourn.image.chunks import CHUNK, DIGEST, LARGEST, digest, spans
+from sojourn.trust.connection import Connection
+from tests.circle import Circle, secured, sockets
 
 SIZES = [0, 1, 20_000, stream.SMALL, stream.SMALL + 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5]
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        a = socket.create_connection(listener.getsockname())
-        b, _ = listener.accept()
-    stream.tune(a)
-    stream.tune(b)
-    return a, b
+Connect = Callable[[], Awaitable[tuple[Connection, Connection]]]
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def connect(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Connect:
+    """Makes the two ends of a connection."""
+    circle = Circle(tmp_path_factory.mktemp("circle"))
+
+    async def plain() -> tuple[Connection, Connection]:
+        return sockets()
+
+    return plain if request.param == "plain" else lambda: secured(circle)
 
 
 def filled(data: bytes) -> int:
@@ -41,21 +50,21 @@ def content(room: stream.Room) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("ahead", [0, 1000])
-def test_arrives_whole(size: int, ahead: int) -> None:
+def test_arrives_whole(connect: Connect, size: int, ahead: int) -> None:
     data = random.Random(size).randbytes(size)
 
     async def main() -> bytes:
-        a, b = pair()
+        a, b = await connect()
         source, target = filled(data), stream.Room(size // 2)
-        with a, b:
+        with closing(a), closing(b):
             sending = asyncio.create_task(stream.send(a, source, size))
             early = b""
             if ahead and size:
-                early = await asyncio.get_running_loop().sock_recv(b, min(ahead, size))
+                early = await b.read(min(ahead, size))
             await stream.receive(b, target, size, early)
             await sending
             with pytest.raises(BlockingIOError):
-                b.recv(1)
+                b.read_into(bytearray(1))
         got = content(target)
         os.close(source)
         target.close()
@@ -66,16 +75,16 @@ def test_arrives_whole(size: int, ahead: int) -> None:
 
 @pytest.mark.parametrize("size", [20_000, 2 * CHUNK + 7])
 @pytest.mark.parametrize("where", [0.0, 0.5, 0.999])
-def test_one_damaged_byte_is_found(size: int, where: float) -> None:
+def test_one_damaged_byte_is_found(connect: Connect, size: int, where: float) -> None:
     data = random.Random(1).randbytes(size)
     wire = bytearray(b"".join(data[a : a + n] + digest(data[a : a + n], a) for a, n in spans(size)))
     wire[int(where * len(wire))] ^= 1
 
     async def main() -> None:
-        a, b = pair()
+        a, b = await connect()
         target = stream.Room(size)
-        with a, b:
-            sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(a, wire))
+        with closing(a), closing(b):
+            sending = asyncio.create_task(a.write(bytes(wire)))
             with pytest.raises(BadImage):
                 await stream.receive(b, target, size)
             await sending
@@ -89,14 +98,14 @@ def test_chunks_cannot_change_places() -> None:
 
 
 @pytest.mark.parametrize("size", [20_000, 2 * CHUNK])
-def test_a_cut_is_noticed_by_both(size: int) -> None:
+def test_a_cut_is_noticed_by_both(connect: Connect, size: int) -> None:
     async def main() -> None:
-        a, b = pair()
+        a, b = await connect()
         source, target = filled(bytes(size)), stream.Room(size)
-        with a, b:
+        with closing(a), closing(b):
             receiving = asyncio.create_task(stream.receive(b, target, size))
-            await asyncio.get_running_loop().sock_sendall(a, bytes(size // 2))
-            stream.cut(a)
+            await a.write(bytes(size // 2))
+            a.cut()
             with pytest.raises(TransferCut):
                 await receiving
             with pytest.raises(TransferCut):
@@ -107,13 +116,13 @@ def test_a_cut_is_noticed_by_both(size: int) -> None:
     asyncio.run(main())
 
 
-def test_cancelling_ends_the_transfer() -> None:
+def test_cancelling_ends_the_transfer(connect: Connect) -> None:
     async def main() -> None:
-        a, b = pair()
+        a, b = await connect()
         target = stream.Room(CHUNK)
-        with a, b:
+        with closing(a), closing(b):
             receiving = asyncio.create_task(stream.receive(b, target, CHUNK))
-            await asyncio.get_running_loop().sock_sendall(a, bytes(1000))
+            await a.write(bytes(1000))
             receiving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await receiving
@@ -136,10 +145,10 @@ def test_speed_against_plain_tcp() -> None:
     data = os.urandom(1 << 20) * 64
 
     def plain() -> float:
-        a, b = pair()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            a = socket.create_connection(listener.getsockname())
+            b, _ = listener.accept()
         with a, b:
-            a.setblocking(True)
-            b.setblocking(True)
             into = memoryview(bytearray(size))
             began = time.perf_counter()
             thread = threading.Thread(target=a.sendall, args=(data,))
@@ -151,9 +160,9 @@ def test_speed_against_plain_tcp() -> None:
             return time.perf_counter() - began
 
     async def ours() -> float:
-        a, b = pair()
+        a, b = sockets()
         source, target = filled(data), stream.Room(size)
-        with a, b:
+        with closing(a), closing(b):
             began = time.perf_counter()
             await asyncio.gather(stream.send(a, source, size), stream.receive(b, target, size))
             took = time.perf_counter() - began

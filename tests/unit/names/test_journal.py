@@ -6,27 +6,37 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from sojourn.errors import Unavailable
-from sojourn.names import server as servers
 from sojourn.names.journal import Journal
-from sojourn.names.nats_kv import NatsRegistry
 from sojourn.names.server import Server
 from sojourn.wire import events
+from tests.circle import Circle
+
+
+class Place(NamedTuple):
+    """A server that lets in n1."""
+
+    circle: Circle
+    server: Server
+    pid: int
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    launch = servers.start(tmp_path_factory.mktemp("nats"))
-    yield launch.wait()
+def place(tmp_path: Path) -> Iterator[Place]:
+    circle = Circle(tmp_path)
+    launch = circle.nats(circle.who("n1"))
+    yield Place(circle, launch.wait(), launch.pid)
     launch.abandon()
 
 
-def with_journal(server: Server, body: Callable[[Journal], Awaitable[None]]) -> None:
+def with_journal(place: Place, body: Callable[[Journal], Awaitable[None]]) -> None:
     async def main() -> None:
-        registry = await NatsRegistry.connect(server, "t")
+        registry = await place.circle.registry(place.server, place.circle.who("n1"))
         try:
             await asyncio.wait_for(body(Journal(registry.client, "t")), 30)
         finally:
@@ -44,7 +54,7 @@ async def read(journal: Journal, **how: object) -> list[str]:
     return [entry.event.process async for entry in journal.read(**args)]  # type: ignore[union-attr, arg-type]
 
 
-def test_in_order_and_each_once(server: Server) -> None:
+def test_in_order_and_each_once(place: Place) -> None:
     async def body(journal: Journal) -> None:
         assert await read(journal) == []
         for number in (1, 2, 2, 3, 1):
@@ -53,34 +63,33 @@ def test_in_order_and_each_once(server: Server) -> None:
         assert await read(journal, after=2) == ["p3"]
         assert await read(journal, since=None) == [], "neither: from now on"
 
-    with_journal(server, body)
+    with_journal(place, body)
 
 
-def test_a_follower_goes_on_behind_an_outage(server: Server) -> None:
+def test_a_follower_goes_on_behind_an_outage(place: Place) -> None:
     async def body(journal: Journal) -> None:
-        assert server.pid is not None
         reading = journal.read(after=None, since=0.0, follow=True)
         await journal.publish("1", told(1))
         assert (await anext(reading)).event == told(1)
-        os.kill(server.pid, signal.SIGSTOP)
+        os.kill(place.pid, signal.SIGSTOP)
         waiting = asyncio.ensure_future(anext(reading))
         with pytest.raises(Unavailable):
             await journal.publish("2", told(2))
-        os.kill(server.pid, signal.SIGCONT)
+        os.kill(place.pid, signal.SIGCONT)
         await journal.publish("2", told(2))  # sent again: one event
         await journal.publish("3", told(3))
         assert (await waiting).event == told(2)
         assert (await anext(reading)).event == told(3)
         await reading.aclose()
 
-    with_journal(server, body)
+    with_journal(place, body)
 
 
-def test_what_is_no_event_is_passed_over(server: Server) -> None:
+def test_what_is_no_event_is_passed_over(place: Place) -> None:
     async def body(journal: Journal) -> None:
         await journal.publish("1", told(1))
         await journal._js.publish(journal._subject, b"\xff\0 garbage")
         await journal.publish("2", told(2))
         assert await read(journal) == ["p1", "p2"]
 
-    with_journal(server, body)
+    with_journal(place, body)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import pytest
@@ -21,20 +20,32 @@ from sojourn.names.directory import Directory
 from sojourn.names.nats_kv import NatsRegistry
 from sojourn.names.registry import NodeEntry, Record
 from sojourn.names.server import Server
+from tests.circle import Circle
 
 T = TypeVar("T")
 
 
+CLUSTERS = ("t", "lease", "watch")
+
+
+class Place(NamedTuple):
+    """A server and those who may come in: n1 of each cluster, so that tests do not meet."""
+
+    circle: Circle
+    server: Server
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    launch = servers.start(tmp_path_factory.mktemp("nats"))
-    yield launch.wait()
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    circle = Circle(tmp_path_factory.mktemp("circle"))
+    launch = circle.nats(*(circle.who("n1", cluster=cluster) for cluster in CLUSTERS))
+    yield Place(circle, launch.wait())
     launch.abandon()
 
 
-def with_registry(server: Server, body: Callable[[NatsRegistry], Awaitable[T]], cluster: str = "t") -> T:
+def with_registry(place: Place, body: Callable[[NatsRegistry], Awaitable[T]], cluster: str = "t") -> T:
     async def main() -> T:
-        registry = await NatsRegistry.connect(server, cluster)
+        registry = await place.circle.registry(place.server, place.circle.who("n1", cluster=cluster))
         try:
             return await asyncio.wait_for(body(registry), 30)
         finally:
@@ -51,24 +62,7 @@ def entry(name: str, incarnation: str = "x") -> NodeEntry:
     return NodeEntry(name=name, address="", pid=1, incarnation=incarnation, boot="b")
 
 
-def test_config_and_doors(server: Server, tmp_path: Path) -> None:
-    launch = servers.start(tmp_path / "n")
-    try:
-        own = launch.wait()
-        assert own.url.startswith("nats://127.0.0.1:")
-        assert stat.S_IMODE((tmp_path / "n" / "nats.conf").stat().st_mode) == 0o600
-        assert len(own.password) >= 32
-
-        async def stranger() -> None:
-            with pytest.raises(Unavailable):
-                await NatsRegistry.connect(Server(url=own.url, user=own.user, password="guess"), "t")
-
-        asyncio.run(stranger())
-    finally:
-        launch.abandon()
-
-
-def test_compare_and_set(server: Server) -> None:
+def test_compare_and_set(place: Place) -> None:
     async def body(registry: NatsRegistry) -> None:
         first = await registry.create(record("cas"))
         with pytest.raises(NameTaken):
@@ -87,10 +81,10 @@ def test_compare_and_set(server: Server) -> None:
             await registry.update(record("cas"), second)
         assert await registry.create(record("cas")) > second, "a removed name is free"
 
-    with_registry(server, body)
+    with_registry(place, body)
 
 
-def test_of_many_writers_one_wins(server: Server) -> None:
+def test_of_many_writers_one_wins(place: Place) -> None:
     async def body(registry: NatsRegistry) -> None:
         revision = await registry.create(record("race"))
         writes = [registry.update(record("race", epoch=n), revision) for n in range(20)]
@@ -98,7 +92,7 @@ def test_of_many_writers_one_wins(server: Server) -> None:
         assert sum(isinstance(r, int) for r in results) == 1
         assert sum(isinstance(r, StaleEpoch) for r in results) == 19
 
-    with_registry(server, body)
+    with_registry(place, body)
 
 
 @asynccontextmanager
@@ -117,7 +111,7 @@ async def watched(registry: NatsRegistry) -> AsyncIterator[Directory]:
         task.cancel()
 
 
-def test_lease_runs_out_and_is_taken_again(server: Server) -> None:
+def test_lease_runs_out_and_is_taken_again(place: Place) -> None:
     async def body(registry: NatsRegistry) -> None:
         async with watched(registry) as directory:
             revision = await registry.lease(entry("n1"), 0, 1)
@@ -134,12 +128,12 @@ def test_lease_runs_out_and_is_taken_again(server: Server) -> None:
             await registry.release("n1", again)
             await directory.until(lambda: directory.node("n1") is None)
 
-    with_registry(server, body, "lease")
+    with_registry(place, body, "lease")
 
 
-def test_directory_follows_and_barrier_sees_every_answered_write(server: Server) -> None:
+def test_directory_follows_and_barrier_sees_every_answered_write(place: Place) -> None:
     async def body(registry: NatsRegistry) -> None:
-        other = await NatsRegistry.connect(server, "watch")
+        other = await place.circle.registry(place.server, place.circle.who("n1", cluster="watch"))
         revision = await other.create(record("old"))
         async with watched(registry) as directory:
             assert directory.process("old") and directory.process("id-old")
@@ -154,22 +148,22 @@ def test_directory_follows_and_barrier_sees_every_answered_write(server: Server)
             assert len(list(directory.processes())) == 50
         await other.close()
 
-    with_registry(server, body, "watch")
+    with_registry(place, body, "watch")
 
 
 def test_server_stopped_calls_raise_in_time_and_the_watch_heals(tmp_path: Path) -> None:
-    launch = servers.start(tmp_path / "n")
-    own = launch.wait()
-    assert own.pid
+    circle = Circle(tmp_path)
+    launch = circle.nats(circle.who("n1"))
+    own = Place(circle, launch.wait())
 
     async def body(registry: NatsRegistry) -> None:
         registry._js._timeout = 0.3  # pyright: ignore[reportPrivateUsage]
         async with watched(registry) as directory:
             revision = await registry.create(record("p"))
-            os.kill(own.pid or 0, signal.SIGSTOP)
+            os.kill(launch.pid, signal.SIGSTOP)
             with pytest.raises(Unavailable):
                 await registry.update(record("p", epoch=2), revision)
-            os.kill(own.pid or 0, signal.SIGCONT)
+            os.kill(launch.pid, signal.SIGCONT)
             await directory.until(
                 lambda: (known := directory.process("p")) is not None and known.record.epoch == 2
             )
@@ -183,8 +177,9 @@ def test_server_stopped_calls_raise_in_time_and_the_watch_heals(tmp_path: Path) 
 
 
 def test_server_killed_and_started_again_on_its_port(tmp_path: Path) -> None:
-    launch = servers.start(tmp_path / "n")
-    own = launch.wait()
+    circle = Circle(tmp_path)
+    launch = circle.nats(circle.who("n1"))
+    own = Place(circle, launch.wait())
     relaunched: list[servers.Launch] = []
 
     async def body(registry: NatsRegistry) -> None:
@@ -193,9 +188,7 @@ def test_server_killed_and_started_again_on_its_port(tmp_path: Path) -> None:
             launch.abandon()
             with pytest.raises(Unavailable):
                 await registry.get("p")
-            relaunched.append(
-                servers.start(tmp_path / "n", port=int(own.url.rsplit(":", 1)[1]), password=own.password)
-            )
+            relaunched.append(circle.nats(circle.who("n1"), port=int(own.server.urls[0].rsplit(":", 1)[1])))
             relaunched[0].wait()
             while True:
                 try:

@@ -8,10 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sojourn.errors import ProtocolError, Unauthorized
-from sojourn.wire import control, peer
+from sojourn.wire import control, greeting, joining, peer
 from sojourn.wire.framing import HEADER, Frames, frame
-from sojourn.wire.handshake import CONTROL, MOVE, Caller, Listener
 
+DECODERS = (
+    control.request,
+    control.answer,
+    peer.decode,
+    joining.question,
+    joining.answer,
+    greeting.check_verdict,
+    greeting.purpose,
+)
 SAMPLES: list[peer.Message] = [
     peer.Propose(
         epoch=2, record=msgspec.Raw(b"\x80"), revision=7, log={1: 5}, offer=msgspec.Raw(b"\x80"), patience=1.0
@@ -54,7 +62,7 @@ def test_frames_do_not_depend_on_how_bytes_arrive(bodies: list[bytes], cuts: lis
 @settings(max_examples=1000, deadline=None)
 @given(st.binary(max_size=300))
 def test_garbage_is_refused(data: bytes) -> None:
-    for decode in (control.request, control.answer, peer.decode):
+    for decode in DECODERS:
         try:
             decode(data)
         except ProtocolError:
@@ -96,25 +104,18 @@ def test_an_answer_has_one_meaning() -> None:
     assert control.answer(control.encode(control.Answer(1, ok=None))[4:]).ok is None
 
 
-def test_both_sides_prove_themselves() -> None:
-    listener, caller = Listener(b"s" * 32), Caller(b"s" * 32, MOVE)
-    purpose, proof = listener.answer(caller.respond(listener.greeting))
-    assert purpose == MOVE
-    caller.check(proof)
-
-
-def test_strangers_and_replays_are_refused() -> None:
-    listener = Listener(b"s" * 32)
-    with pytest.raises(Unauthorized):
-        listener.answer(Caller(b"t" * 32, MOVE).respond(listener.greeting))
-    response = Caller(b"s" * 32, MOVE).respond(listener.greeting)
-    with pytest.raises(Unauthorized):
-        Listener(b"s" * 32).answer(response)
-    with pytest.raises(Unauthorized):
-        listener.answer(response.replace(response[32:33], CONTROL, 1))
-    caller = Caller(b"s" * 32, MOVE)
-    caller.respond(listener.greeting)
-    with pytest.raises(Unauthorized):
-        caller.check(b"\x00" * 32)
+def test_a_greeting_is_ours_and_of_this_version() -> None:
+    assert greeting.purpose(greeting.greeting(greeting.MOVE)) == greeting.MOVE
+    for said in (b"GET / HTT", b"sojourn\x01m", greeting.MAGIC + b"x", greeting.MAGIC, b""):
+        with pytest.raises(ProtocolError):
+            greeting.purpose(said)
     with pytest.raises(ProtocolError):
-        caller.respond(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 21)
+        greeting.check_magic(b"HTTP/1.1")
+
+
+def test_a_verdict_says_why() -> None:
+    (body,) = Frames(greeting.CAP).feed(greeting.verdict(None)[len(greeting.MAGIC) :])
+    greeting.check_verdict(body)
+    (body,) = Frames(greeting.CAP).feed(greeting.verdict(Unauthorized("expelled"))[len(greeting.MAGIC) :])
+    with pytest.raises(Unauthorized, match="expelled"):
+        greeting.check_verdict(body)

@@ -1,0 +1,217 @@
+"""What one node does for the whole cluster: it keeps the embedded NATS server alive, and it is the join door.
+
+Concepts. The *host* is a node of the home in which `up` ran; there the authority is, and NATS. Which of them it is a
+file lock decides: when the host dies the lock is free, and another takes over, on the same port. The host has a NATS
+user of its own, the keeper, which alone may write down who is a member.
+
+Guarantees. A NATS server that dies is started again at once, with the same port and store; what was acknowledged is in
+the store (`sync_interval: always`), and what runs goes on meanwhile. Who is expelled is cut off from NATS as soon as
+the host hears of it. A token is used up before its newcomer is written down.
+
+A NATS server of the user's own is left alone: then there is no user to take away, only the data plane refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sojourn.errors import NameTaken, NotFound, SojournError, Unavailable
+from sojourn.names import server as servers
+from sojourn.names.directory import Value
+from sojourn.names.nats_kv import NatsRegistry
+from sojourn.names.registry import Member
+from sojourn.node import config, founding
+from sojourn.node.config import Cluster
+from sojourn.node.joining import JoinDoor
+from sojourn.node.membership import identity_of
+from sojourn.trust import contexts
+from sojourn.trust.identity import NODE
+
+if TYPE_CHECKING:
+    from sojourn.node.daemon import Node
+
+log = logging.getLogger(__name__)
+
+LOOK = 1.0  # seconds between attempts to become the host
+AGAIN = 0.5  # seconds between attempts at what did not work
+
+
+async def keeper_registry(home: Path, cluster: Cluster) -> NatsRegistry:
+    """The registry as the keeper, who may write down members. Raises Unavailable."""
+    mine = config.keeper_credentials(home)
+    tls = contexts.calling(config.trusted(home), mine, names=True) if cluster.nats.expect else None
+    return await NatsRegistry.connect(cluster.nats, founding.keeper(cluster.cluster), tls=tls)
+
+
+class Host:
+    """The part of one node that waits to be the host, and is it."""
+
+    def __init__(self, node: Node, home: Path, cluster: Cluster) -> None:
+        self._node = node
+        self._home = home
+        self._cluster = cluster
+        self._door: JoinDoor | None = None
+        self._launch: servers.Launch | None = None  # of a server that is our child
+        self._lock = -1
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """For as long as the node lives."""
+        self._lock = os.open(self._home / "host.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        unlisten = self._node.directory.listen(self._heard)
+        try:
+            while not self._locked():
+                await asyncio.sleep(LOOK)
+            log.info("this node is the host")
+            async with asyncio.TaskGroup() as tasks:
+                if self._cluster.nats.expect:
+                    tasks.create_task(self._keep_nats())
+                tasks.create_task(self._keep_members())
+        finally:
+            unlisten()
+            if self._door is not None:
+                await self._door.close()
+            os.close(self._lock)
+
+    def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
+        if kind == "member":
+            self._changed.set()
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    # -- who belongs to us -----------------------------------------------------------------------
+
+    async def _keep_members(self) -> None:
+        """Write down the founders, open the door, and let NATS know of every change."""
+        while True:
+            try:
+                keeper = await keeper_registry(self._home, self._cluster)
+                break
+            except Unavailable as why:
+                log.warning("the keeper is not let in: %s", why)
+                await asyncio.sleep(AGAIN)
+        try:
+            for member in founding.founders(self._home):
+                await self._write_down(keeper, member)
+            await self._open_door(keeper)
+            while True:
+                self._changed.clear()
+                if self._cluster.nats.expect:
+                    self._admit()
+                await self._changed.wait()
+        finally:
+            await keeper.close()
+
+    async def _open_door(self, keeper: NatsRegistry) -> None:
+        self._door = JoinDoor(self._node, self._home, self._cluster, keeper)
+        while True:
+            try:
+                return await self._door.open()
+            except Unavailable as why:
+                log.error("the join door cannot be opened: %s", why)
+                await asyncio.sleep(AGAIN)
+
+    async def _write_down(self, keeper: NatsRegistry, member: Member) -> None:
+        directory = self._node.directory
+        while directory.member(member.role, member.name) is None:
+            try:
+                with contextlib.suppress(NameTaken):  # an earlier host did
+                    await keeper.put_member(member, new=True)
+                await directory.until(lambda: directory.member(member.role, member.name) is not None)
+            except Unavailable as why:
+                log.warning("%s could not be written down: %s", member.name, why)
+                await asyncio.sleep(AGAIN)
+
+    def _admit(self) -> None:
+        """NATS lets in the keeper, and the nodes that were not expelled."""
+        cluster = self._cluster.cluster
+        members = [
+            identity_of(member, cluster)
+            for member in self._node.directory.members()
+            if member.role == NODE and not member.expelled
+        ]
+        if servers.admit(config.nats_folder(self._home), [*members, founding.keeper(cluster)]):
+            log.info("NATS lets in %s", ", ".join(member.name for member in members))
+
+    # -- NATS ------------------------------------------------------------------------------------
+
+    async def _keep_nats(self) -> None:
+        folder = config.nats_folder(self._home)
+        while True:
+            pid = servers.running(folder)
+            if pid is not None:
+                await _ended(pid)
+                if self._launch is not None:
+                    self._launch.reap()
+            log.error("NATS has ended; it is started again")
+            try:
+                self._launch = await asyncio.to_thread(_start_again, self._home, self._cluster)
+            except (Unavailable, OSError) as why:
+                log.error("NATS cannot be started: %s", why)
+                await asyncio.sleep(AGAIN)
+            else:
+                log.warning("NATS runs again, pid %d", self._launch.pid)
+
+
+async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
+    """Take a node's membership, for good. Raises NotFound, Unavailable."""
+    member = node.directory.member(NODE, name)
+    if member is None:
+        names = ", ".join(known.name for known in node.directory.members() if known.role == NODE)
+        raise NotFound(f"there is no node {name!r}", advice=f"the members are: {names}")
+    if member.expelled:
+        return member
+    gone = msgspec.structs.replace(member, expelled=time.time())
+    keeper = await keeper_registry(home, cluster)
+    try:
+        await keeper.put_member(gone, new=False)
+        with contextlib.suppress(SojournError):  # it runs out by itself, and nobody heeds it any more
+            await keeper.release(name, 0)
+        await node.directory.until(
+            lambda: (now := node.directory.member(NODE, name)) is not None and bool(now.expelled)
+        )
+    finally:
+        await keeper.close()
+    return gone
+
+
+def _start_again(home: Path, cluster: Cluster) -> servers.Launch:
+    host, _, port = cluster.nats.urls[0].partition("://")[2].rpartition(":")
+    launch = servers.start(
+        config.nats_folder(home),
+        name=cluster.nats.expect,
+        authority=config.trusted(home),
+        host=host.strip("[]"),
+        port=int(port),
+    )
+    launch.wait()
+    return launch
+
+
+async def _ended(pid: int) -> None:
+    """Until that process is over."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, over.set)
+    try:
+        await over.wait()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
