@@ -21,6 +21,9 @@ from .conftest import VENVS, Ran, machine_in, plainly, spec_of, within
 from .moves import hop
 
 HOPS = 10
+Argv = tuple[str, ...]
+SCRIPT: Argv = ("program.py",)
+MODULE: Argv = ("-m", "program")
 STEPS = """
 import sys
 
@@ -53,10 +56,10 @@ async def lines(log: Log, wanted: bytes) -> None:
 
 
 async def begun(
-    machine: PythonMachine, venv: Path, folder: Path, source: str, log: Log, *arguments: str
+    machine: PythonMachine, venv: Path, folder: Path, source: str, log: Log, *arguments: str, by: Argv = SCRIPT
 ) -> PythonHost:
     (folder / "program.py").write_text(source)
-    return await machine.start(spec_of(venv, ["program.py", *arguments], folder), log)
+    return await machine.start(spec_of(venv, [*by, *arguments], folder), log)
 
 
 def ran(log: Log, code: int | None, number: int | None) -> Ran:
@@ -80,20 +83,21 @@ def test_ten_moves_in_a_row(venv: Path, state: Path, tmp_path: Path) -> None:
     assert within(work()) == plainly(venv, ["program.py", "300"], tmp_path)
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        "raise ValueError('told')",
-        "import sys; sys.exit('a message')",
-        "raise SystemExit(7)",
-        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
-        "raise KeyboardInterrupt",
-        "import atexit; atexit.register(print, 'at exit')",
-        "import sys; sys.excepthook = lambda *a: print('hooked', a[:2]); 1 / 0",
-        "import traceback; traceback.print_stack()",
-    ],
-)
-def test_ends_as_it_would_have(venv: Path, ending: str, state: Path, tmp_path: Path) -> None:
+ENDINGS = [
+    "raise ValueError('told')",
+    "import traceback; traceback.print_stack()",
+    "import sys; sys.exit('a message')",
+    "raise SystemExit(7)",
+    "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+    "raise KeyboardInterrupt",
+    "import atexit; atexit.register(print, 'at exit')",
+    "import sys; sys.excepthook = lambda *a: print('hooked', a[:2]); 1 / 0",
+]
+
+
+@pytest.mark.parametrize(("ending", "by"), [*((e, SCRIPT) for e in ENDINGS), *((e, MODULE) for e in ENDINGS[:3])])
+def test_ends_as_it_would_have(venv: Path, ending: str, by: Argv, state: Path, tmp_path: Path) -> None:
+    """A program that was started with -m has two frames of the library outside, which every traceback shows."""
     source = f"""
 class Noisy:
     def __del__(self):
@@ -113,14 +117,14 @@ end()
     async def work() -> Ran:
         async with machine_in(state / "a") as a, machine_in(state / "b") as b:
             log = Log(tmp_path / "log", 1)
-            host = await begun(a, venv, tmp_path, source, log)
+            host = await begun(a, venv, tmp_path, source, log, by=by)
             await lines(log, b"ready")
             host, _ = await hop(host, a, b, log, 2)
             (tmp_path / "go").touch()
             end = await host.wait()
             return ran(log, end.code, end.signal)
 
-    ours, plain = within(work()), plainly(venv, ["program.py"], tmp_path)
+    ours, plain = within(work()), plainly(venv, [*by], tmp_path)
     assert ours == plain
 
 

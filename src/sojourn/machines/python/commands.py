@@ -137,7 +137,7 @@ class Commands:
     # ---- what the program needs elsewhere ----------------------------------------------------------------------------
 
     def _do_survey(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
-        stack = visible_locals(frame, base=self._base(frame))
+        stack = visible_locals(frame, base=None)
         library = Library()
         entries, reasons = files.capture(self._streams, lambda fd: self._holder(fd, stack, library))
         self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
@@ -189,14 +189,6 @@ class Commands:
         return reasons
 
     # ---- freezing ----------------------------------------------------------------------------------------------------
-
-    def _base(self, frame: FrameType) -> FrameType | None:
-        """The innermost frame that is not the program's: the library's own for -m; None if all are the program's."""
-        above: FrameType | None = None
-        below = frame
-        while below.f_back is not None:
-            above, below = below, below.f_back
-        return above if above is not None and _runs_module(above, below) else None
 
     def _begin(self, freeze: _Freeze, frame: FrameType) -> None:
         self._give_up()
@@ -250,7 +242,7 @@ class Commands:
             if not within and not self._shut():
                 return False  # a handler of the program has raised, and that comes first
             # Not inside an `except`: what is being handled would be taken for the program's.
-            stack = capture_stack(frame, base=self._base(frame), mode=mode, waited=self._safepoint.waited)
+            stack = capture_stack(frame, base=None, mode=mode, waited=self._safepoint.waited)
             done = self._write(freeze, stack)
             if done is None:
                 return self._refused(freeze)
@@ -343,13 +335,6 @@ class _Freeze:
         self.refused: SojournError | None = None
         self.tries = 0
         self.not_before = 0
-
-
-def _runs_module(above: FrameType, below: FrameType) -> bool:
-    """Whether these are the library's frames under a program that was started with -m."""
-    return (below.f_code.co_name, above.f_code.co_name) == ("_run_module_as_main", "_run_code") and (
-        below.f_code.co_filename == "<frozen runpy>"
-    )
 
 
 def _folder() -> str:
