@@ -23,6 +23,7 @@ from .heap.library import Library
 from .pause import collector_paused
 from .record import Stack
 from .resume import build
+from .tracing import watchers
 from .world import Baseline, Match, state
 
 __all__ = [
@@ -125,8 +126,11 @@ def freeze_to(
         segments: further segments, (name, bytes).
 
     Raises:
-        Unmovable: something cannot travel; nothing was written. Outdated: modules came after the survey.
+        Unmovable: something cannot travel, or a debugger or its like watches; nothing was written.
+        Outdated: modules came after the survey.
     """
+    if reasons := watchers():
+        raise Unmovable("somebody watches the program", reasons=reasons)
     context = stack.context
     values = state.capture() if context is None else context.copy().run(state.capture)
     edits: list[Any] = []

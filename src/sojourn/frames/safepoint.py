@@ -5,7 +5,8 @@
 Theory. A signal handler must not capture by itself: up to 3.13 it cannot know whether a call has been made or not. It
 *arms* an opcode event on the interrupted frame and returns; the event then says exactly "about to execute `f_lasti`".
 
-- 3.11: set the frame's `f_trace` and `f_trace_opcodes`, and then `sys.settrace` if nobody traces yet (in this order).
+- 3.11: set the frame's `f_trace` and `f_trace_opcodes`, and then let the thread be traced if it is not (in this order),
+  in a way that `sys.gettrace` does not show (`tracing`).
   A trace function of the program that is written in Python stays in place: its events for the armed frame pass
   through us and reach it. One written in C (coverage's) never asks `f_trace`: it is a pin, by name.
 - 3.12 and later: `sys.monitoring`, INSTRUCTION events of that one code object. Debuggers and coverage keep theirs.
@@ -44,6 +45,7 @@ from typing import Any, Protocol
 
 from .analyze import VERSION
 from .capture import Mode, Pin, blocked_in, blocking_call
+from .tracing import OURS, Watch, suspended
 
 Callback = Callable[[FrameType, Mode], bool]
 
@@ -55,6 +57,7 @@ class _Probe(Protocol):
 
     def arm(self, frame: FrameType) -> None: ...
     def disarm(self) -> None: ...
+    def renew(self) -> None: ...
 
 
 class SafePoint:
@@ -107,6 +110,7 @@ class SafePoint:
         frame, armed = self._program_frame(frame), self._armed
         if self._callback is None or armed is None:
             return
+        self._probe.renew()
         if frame is not armed:
             self._blocked_since = None
             if not (self._pin and self._pin.frame is armed and _encloses(armed, frame)):
@@ -242,7 +246,7 @@ class _TraceProbe:
         self._theirs: Any = None  # the armed frame's own trace function
         self._lines = True
         self._opcodes = False
-        self._installed = False
+        self._watch = Watch()
 
     def arm(self, frame: FrameType) -> None:
         tracer = sys.gettrace()
@@ -255,15 +259,12 @@ class _TraceProbe:
         frame.f_trace_opcodes = True
         frame.f_trace_lines = self._theirs is not None and self._lines
         if tracer is None:
-            sys.settrace(_ignore)
-            self._installed = True
+            self._watch.on()
 
     def disarm(self) -> None:
         frame = self._frame
         self._frame = None
-        if self._installed and sys.gettrace() is _ignore:
-            sys.settrace(None)
-        self._installed = False
+        self._watch.off()
         if frame is None:
             return
         if self._theirs is None:
@@ -272,6 +273,11 @@ class _TraceProbe:
             frame.f_trace = self._theirs
         frame.f_trace_lines, frame.f_trace_opcodes = self._lines, self._opcodes
         self._theirs = None
+
+    def renew(self) -> None:
+        """The program may have put tracing off, with what it believed to be no trace function."""
+        if sys.gettrace() is None and not self._watch.is_on:
+            self._watch.on()
 
     def _local(self, frame: FrameType, event: str, arg: Any) -> Any:
         """The armed frame's trace function for as long as it is armed: ours for opcodes, then theirs."""
@@ -286,10 +292,6 @@ class _TraceProbe:
                 frame.f_trace = theirs
         # The interpreter makes what we return the frame's trace function; None leaves it as `disarm` set it.
         return self._local if self._frame is frame else None
-
-
-def _ignore(frame: FrameType, event: str, arg: Any) -> None:
-    """The global trace function while armed: new frames are not traced."""
 
 
 # ---- 3.12 and later: sys.monitoring ----------------------------------------------------------------------------------
@@ -313,7 +315,7 @@ class _MonitoringProbe:
             names = ", ".join(sorted({str(monitoring.get_tool(tool)) for tool in range(6)}))
             raise Pin(frame, f"every tool id of sys.monitoring is taken: {names}")
         self._tool = free[0]
-        monitoring.use_tool_id(self._tool, "sojourn")
+        monitoring.use_tool_id(self._tool, OURS)
         monitoring.register_callback(self._tool, monitoring.events.INSTRUCTION, self._instruction)
         monitoring.set_local_events(self._tool, frame.f_code, monitoring.events.INSTRUCTION)
         self._code = frame.f_code
@@ -326,14 +328,18 @@ class _MonitoringProbe:
             monitoring.free_tool_id(self._tool)
             self._code = None
 
+    def renew(self) -> None:
+        """The program's trace functions are none of its concern."""
+
     def _instruction(self, code: CodeType, offset: int) -> None:
         frame = sys._getframe(1)
         tracer = sys.gettrace()
         if tracer is None:
             self._event(frame)
             return
+        suspended.append(tracer)
         sys.settrace(None)  # or the program's debugger would see our frames
         try:
             self._event(frame)
         finally:
-            sys.settrace(tracer)
+            sys.settrace(suspended.pop())

@@ -311,6 +311,46 @@ def test_cancel_leaves_the_programs_tracing_as_it_was(driver: Driver) -> None:
     assert len(driver.stacks) == 1
 
 
+def test_no_trace_function_is_seen_while_one_waits(driver: Driver) -> None:
+    def key(n: int) -> int:
+        if not seen:
+            tap()
+        seen.append(sys.gettrace())
+        return -n
+
+    def sorts() -> list[int]:
+        return sorted(range(6), key=key)
+
+    seen: list[Any] = []
+    former = sys.gettrace()
+    assert driver.run(sorts) == [5, 4, 3, 2, 1, 0]
+    assert seen == [former] * 6
+    assert [r.name for r in driver.stacks[0][1].records] == ["sorts"]
+    assert sys.gettrace() is former
+
+
+def test_a_trace_function_that_is_put_back_disturbs_nothing(driver: Driver) -> None:
+    """As `doctest.run` does: what it has saved is what it sets."""
+
+    def key(n: int) -> int:
+        if n == 0:
+            tap()
+        saved = sys.gettrace()
+        sys.settrace(lambda *_: None)
+        sys.settrace(saved)
+        if n:
+            tap()
+        return -n
+
+    def sorts() -> list[int]:
+        return sorted(range(6), key=key)
+
+    former = sys.gettrace()
+    assert driver.run(sorts) == [5, 4, 3, 2, 1, 0]
+    assert [r.name for r in driver.stacks[0][1].records] == ["sorts"]
+    assert sys.gettrace() is former
+
+
 @pytest.mark.skipif(VERSION >= (3, 12), reason="sys.monitoring has room for both")
 def test_a_tracer_made_in_c_is_a_pin_by_name(driver: Driver) -> None:
     class Tracer:

@@ -40,6 +40,7 @@ from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
+from sojourn.frames.tracing import watchers
 from sojourn.resources import files, standard
 
 SIGNAL = _signal.SIGURG
@@ -147,7 +148,10 @@ class Commands:
             api.warm_up(self._match)
         return {
             "descriptors": entries,
-            "reasons": reasons + self._company() + (files.unshareable(entries) if message["copy"] else []),
+            "reasons": reasons
+            + self._company()
+            + watchers()
+            + (files.unshareable(entries) if message["copy"] else []),
             "modules": modules,
             "matched": self._digest if covered else "",
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},

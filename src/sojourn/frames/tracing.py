@@ -1,0 +1,129 @@
+# pyright: basic
+# (the interpreter's own state, and objects of any type)
+"""Who watches the program, and how we watch one of its frames without being seen.
+
+Theory. Trace and profile functions, and the tools of `sys.monitoring` (3.12), are kept by the interpreter and not by
+the program: a debugger, coverage, a profiler. While a freeze is under way they stay in force beside ours (`safepoint`).
+Elsewhere they would be gone, and what they had been told would be half of the story; to set them up there, events would
+have to be invented for frames that have been entered long since. So a move is refused while somebody watches, and the
+reason names who, and the way out (`watchers`).
+
+On 3.11 opcode events need a trace function for the thread. What `sys.settrace` is given, `sys.gettrace` shows, and
+`doctest` and others put it back later. So we set none: the C function that calls Python trace functions is installed
+with nothing to call (`watch`). It leaves new frames alone, and still calls the `f_trace` of the one that is armed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from types import FrameType
+from typing import Any
+
+from sojourn.errors import InternalError
+
+from .course import type_name
+
+OURS = "sojourn"  # as a tool of sys.monitoring
+_monitoring: Any = getattr(sys, "monitoring", None)
+_TOOLS = 6
+
+# The trace function of the program while an event of ours is handled, and tracing therefore is off (3.12).
+suspended: list[Any] = []
+
+_ADVICE = {
+    "coverage": "measure it without moving it, or stop measuring for the move: Coverage.stop() and start()",
+    "pdb": "leave the debugger first: clear its breakpoints and `continue`",
+    "bdb": "leave the debugger first: clear its breakpoints and `continue`",
+    "pydevd": "detach the debugger first",
+    "debugpy": "detach the debugger first",
+    "cProfile": "disable() the profiler for the move",
+    "_lsprof": "disable() the profiler for the move",
+    "profile": "run it without the profiler",
+}
+
+
+def watchers() -> list[str]:
+    """Who watches this program, each with the way out, as reasons against a move; empty if nobody does."""
+    found: list[tuple[str, str, str]] = []
+    tracer = suspended[-1] if suspended else sys.gettrace()
+    for what, watcher, off in (
+        ("trace", tracer, "call sys.settrace(None) first"),
+        ("profile", sys.getprofile(), "call sys.setprofile(None) first"),
+    ):
+        if watcher is not None:
+            name = _name(watcher)
+            found.append((f"its {what} function is {name}", name, off))
+    for tool in range(_TOOLS if _monitoring else 0):
+        name = _monitoring.get_tool(tool)
+        if name is not None and name != OURS:
+            off = f"call sys.monitoring.free_tool_id({tool}) first"
+            found.append((f"the tool {name!r} of sys.monitoring watches it", name, off))
+    return [f"{what}, which stays here: {_advice(name, off)}" for what, name, off in found]
+
+
+def _name(watcher: Any) -> str:
+    """`module.qualname` of a trace function, without calling any code of the program."""
+    kind = type(watcher)
+    if kind.__module__ == "builtins" and isinstance(getattr(watcher, "__qualname__", None), str):
+        return f"{watcher.__module__}.{watcher.__qualname__}()"
+    return type_name(kind)
+
+
+def _advice(name: str, otherwise: str) -> str:
+    return _ADVICE.get(name.partition(".")[0], otherwise)
+
+
+# ---- 3.11 ------------------------------------------------------------------------------------------------------------
+
+_SPAN = 64  # words of the thread's state that are searched; the trace function is in the first dozen
+_WORD = 8
+_word = ctypes.c_size_t.from_address
+
+
+class Watch:
+    """Lets the `f_trace` of frames be called in this thread while nobody traces it."""
+
+    def __init__(self) -> None:
+        self._place = 0  # of the thread's trace function, in C; what it is to call lies two words behind
+        self._function = 0
+
+    def on(self) -> None:
+        """Nobody traces the thread now."""
+        if not self._place:
+            self._find()
+        _set_trace(self._function, None)
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self._place) and _word(self._place).value == self._function and not self._called
+
+    def off(self) -> None:
+        """Take it back, if the program has not replaced it."""
+        if self.is_on:
+            _set_trace(None, None)
+
+    @property
+    def _called(self) -> int:
+        return _word(self._place + 2 * _WORD).value
+
+    def _find(self) -> None:
+        state = _thread_state()
+        sys.settrace(_nothing)
+        places = [state + n * _WORD for n in range(2, _SPAN) if _word(state + n * _WORD).value == id(_nothing)]
+        functions = [_word(place - 2 * _WORD).value for place in places]
+        sys.settrace(None)
+        if len(places) != 1 or not functions[0] or _word(places[0] - 2 * _WORD).value:
+            raise InternalError("this interpreter keeps trace functions where they were not expected")
+        self._place, self._function = places[0] - 2 * _WORD, functions[0]
+
+
+def _nothing(frame: FrameType, event: str, arg: Any) -> None:
+    """A trace function to be found in memory."""
+
+
+_thread_state = ctypes.pythonapi.PyThreadState_Get
+_thread_state.restype = ctypes.c_void_p
+_set_trace = ctypes.pythonapi.PyEval_SetTrace
+_set_trace.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+_set_trace.restype = None
