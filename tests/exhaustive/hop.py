@@ -19,7 +19,7 @@ from stage import Stage, opcodes
 
 from sojourn.errors import Unmovable
 from sojourn.frames.capture import Pin, capture_stack
-from sojourn.frames.resume import build
+from sojourn.frames.resume import build, forget_makers
 
 
 class Hop:
@@ -37,6 +37,7 @@ class Hop:
             self.stage.play(lambda: self.run(code))
         else:
             records, self.stage.main = carrier.load(Path(image).read_bytes())
+            forget_makers()
             resumer = build(records)
             del records
             self.stage.play(lambda: self.run(resumer))

@@ -16,13 +16,14 @@ from typing import Any
 import carrier
 from stage import Stage, difference
 
-from sojourn.frames.resume import build
+from sojourn.frames.resume import build, forget_makers
 
 
 def rest_of(program: str, image: bytes) -> str:
     """The output of the resumed program."""
     stage = Stage(program)
     records, stage.main = carrier.load(image)
+    forget_makers()
     resumer = build(records)
     stage.play(resumer)
     return stage.out.getvalue()

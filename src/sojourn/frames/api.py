@@ -22,7 +22,7 @@ from .file import Image
 from .heap.library import Library
 from .pause import collector_paused
 from .record import Stack
-from .resume import build
+from .resume import build, forget_makers
 from .tracing import watchers
 from .world import Baseline, Match, state
 
@@ -214,6 +214,7 @@ class Thawed:
         resumer, self._resumer = self._resumer, None
         if resumer is None:
             raise InternalError("a thawed process runs once")
+        forget_makers()
         values, self._values = self._values, {}
         state.restore(values, start=True)
         return resumer

@@ -31,7 +31,7 @@ import sys
 import time
 from dataclasses import dataclass
 from itertools import chain, dropwhile, filterfalse, islice, starmap, takewhile
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from .analyze import VERSION, Facts, Instruction
@@ -81,6 +81,7 @@ def _entered_by(site: Site) -> str:
 
 CALLS = frozenset({"CALL", "PRECALL", "CALL_KW", "CALL_FUNCTION_EX"})
 _RESUMING_METHODS = frozenset({"send", "__next__"})
+_ENDING_METHODS = frozenset({"throw", "close"})
 
 
 def _generator(site: Site) -> Continuation:
@@ -89,16 +90,37 @@ def _generator(site: Site) -> Continuation:
         return Continuation(depth, again=True)
     if name == "SEND" and _awaits(generator, site.slot(depth - 2)):
         return Continuation(depth - 1, pre=[None], again=True)
+    if name in ("YIELD_VALUE", "RESUME"):
+        return _delegating(site, generator)
     if name not in CALLS:
         raise site.pin(f"a generator is being run by {name}", generator)
     site.live.expect(generator)
-    callable, receiver, arguments, _ = site.read_call()
-    method = getattr(callable, "__name__", None) if isinstance(callable, BUILTIN_CALLABLES) else None
-    if method in _RESUMING_METHODS and (receiver is generator or getattr(callable, "__self__", None) is generator):
+    callable, receiver, arguments, lowest = site.read_call()
+    method = callable.__name__ if type(callable) in BUILTIN_CALLABLES else None
+    owner = callable.__self__ if type(callable) is BuiltinFunctionType else receiver
+    if method in _RESUMING_METHODS and owner is not None and _awaits(generator, owner):
         return Continuation(depth, again=True)
+    if method in _ENDING_METHODS and owner is generator:
+        # What was thrown is inside already: from here on it is driven like any other.
+        return Continuation(lowest, drives=True, course=["thrown", generator, method == "close"])
     if callable is next and arguments and arguments[0] is generator:
         return Continuation(depth, again=True)
     raise site.pin("a generator is being run by", callable)
+
+
+def _delegating(site: Site, generator: Any) -> Continuation:
+    """Something is thrown into a generator that waits for `generator` in a `yield from` or an `await`.
+
+    C hands it down while the frame stands behind its yield; from here on it is driven by the SEND before.
+    """
+    instruction = site.instruction
+    given = instruction if instruction.name == "YIELD_VALUE" else site.facts.before(instruction)
+    send = site.facts.before(given)
+    if given.name == "YIELD_VALUE" and send.name == "SEND":
+        waiting = len(site.facts.kinds(send)) - 1
+        if _awaits(generator, site.slot(waiting - 1)):
+            return Continuation(waiting, pre=[None], again=True, at=send)
+    raise site.pin(f"a generator is being run by {instruction.name}", generator)
 
 
 # Iterators made in C that hold nothing while they ask their (first) source: asking them again asks the source again.
@@ -110,7 +132,10 @@ def _feeds(generator: Any, iterator: Any) -> bool:
     """Does the next step of `iterator` come down to the next step of `generator` and nothing else?"""
     while iterator is not generator:
         if type(iterator) in _SEVERAL:
-            iterator = next(r for r in gc.get_referents(iterator) if type(r) is tuple)[0]
+            first = next(r for r in gc.get_referents(iterator) if type(r) is tuple)[:1]
+            if not first:
+                return False
+            iterator = first[0]
             continue
         if type(iterator) not in _TRANSPARENT:
             return False

@@ -25,7 +25,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from math import ceil
 from types import CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
@@ -244,14 +243,15 @@ def _decide(reading: Reading, inner: Reading, live: LiveObjects) -> Continuation
 def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     record, plan = reading.record, reading.plan
     if plan is not None and reading.in_prologue:
-        _check_planned(reading, plan, inner)
+        record.has_inner = _has_called(reading, plan, inner)
         _follow_plan(reading, plan)
-        record.has_inner = True
         return
     instruction = reading.instruction()
     continuation = _decide(reading, inner, live)
     record.site = instruction.offset
     if continuation.again:
+        instruction = continuation.at or instruction
+        record.site = instruction.offset
         reading.read_stack(reading.code_facts.kinds(instruction)[: continuation.keep])
         for value in continuation.pre:
             reading.push(value)
@@ -263,7 +263,7 @@ def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
     record.after, record.exit = continuation.after, continuation.exit
     reading.take_course(continuation.course)
     record.target = instruction.start if continuation.reenter else reading.code_facts.behind(instruction)
-    record.has_inner = True
+    record.has_inner = not continuation.drives
 
 
 # ---- frames inside a C call ------------------------------------------------------------------------------------------
@@ -289,17 +289,19 @@ def blocked_in(frame: FrameType) -> Pin | None:
 # ---- frames in their prologue ----------------------------------------------------------------------------------------
 
 
-def _check_planned(reading: Reading, plan: Plan, inner: Reading) -> None:
-    """Is the inner frame what the prologue has called?"""
-    call = plan.call_at(reading.frame.f_lasti)
-    if call is not None and call == plan.calls[0] and (plan.course is None or plan.course.resumer is not None):
-        if inner.frame.f_code is plan.inner:
-            return
-    elif call is not None and plan.course is not None:
-        calling = plan.course.calling
-        if code_behind(calling) is original_of(inner.frame.f_code):
-            return
-        raise Pin(reading.frame, "held by", calling.func if type(calling) is partial else calling)
+def _has_called(reading: Reading, plan: Plan, inner: Reading) -> bool:
+    """Make sure that the inner frame is what the prologue runs; False if it is a generator that it drives."""
+    call, course = plan.call_at(reading.frame.f_lasti), plan.course
+    if call is not None and (course is None or course.resumer is not None):
+        if call == plan.calls[0] and inner.frame.f_code is plan.inner:
+            return True
+    elif call is not None and course is not None:
+        driven = getattr(course.step, "generator", None)
+        if driven is not None and inner.generator is driven:
+            return False
+        if code_behind(course.calling) is original_of(inner.frame.f_code):
+            return True
+        raise Pin(reading.frame, "held by", getattr(course.calling, "func", None))
     raise Pin(reading.frame, "a finalizer or a signal handler is running")
 
 

@@ -29,6 +29,8 @@ from functools import partial
 from types import CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, ClassVar
 
+from .analyze import VERSION
+
 Call = Callable[[], Any]
 _mro = type.__dict__["__mro__"].__get__
 _names = type.__dict__["__dict__"].__get__
@@ -240,6 +242,30 @@ class InContext(Step):
 
 
 @dataclass
+class Thrown(Step):
+    """`throw` or `close` of a generator or coroutine that has got the exception already, and runs."""
+
+    name = "thrown"
+    generator: Any
+    closes: bool
+
+    def pending(self) -> Call:
+        return partial(self.generator.send, None)
+
+    def given(self, result: Any) -> Call | None:
+        self.value = result
+        if self.closes:
+            self.error = RuntimeError(f"{type(self.generator).__name__} ignored GeneratorExit")
+        return None
+
+    def failed(self, error: BaseException) -> Call | None:
+        if not self.closes or not isinstance(error, (StopIteration, GeneratorExit)):
+            return None
+        self.closes = False
+        return giving(error.value if VERSION >= (3, 13) and isinstance(error, StopIteration) else None)
+
+
+@dataclass
 class Memoized(Step):
     """A call of what `functools.lru_cache` made: the result is kept."""
 
@@ -261,7 +287,7 @@ class Memoized(Step):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (Ask, Construct, Access, Next, Checked, Truth, InContext, Memoized)
+    kind.name: kind for kind in (Ask, Construct, Access, Next, Checked, Truth, InContext, Thrown, Memoized)
 }
 
 

@@ -399,6 +399,6 @@ def _check_by_reading() -> None:
     if handled_exception(generator)[0] is not error:
         wrong.append("exc_state")
     generator.close()
-    error.__traceback__ = None  # or it would keep this frame, and all outside it, alive
+    error.__traceback__ = error.__context__ = None  # or it would keep this frame alive, and what the program handles
     if wrong:
         raise _refuse(f"frames of known content read back wrong in: {', '.join(wrong)}")

@@ -29,6 +29,7 @@ from types import (
     CellType,
     CodeType,
     CoroutineType,
+    FrameType,
     FunctionType,
     GeneratorType,
     TracebackType,
@@ -41,8 +42,8 @@ from .assemble import Plan, one_time_code, original_of, plan_of, standing_code
 from .layout import asend_state, verify
 from .record import FrameRecord
 
-__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "generator_fill", "generator_shell",
-           "traceback_parts", "traceback_restore"]  # fmt: skip
+__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "forget_makers", "generator_fill",
+           "generator_shell", "traceback_parts", "traceback_restore"]  # fmt: skip
 
 
 def build(records: list[FrameRecord]) -> FunctionType:
@@ -175,7 +176,26 @@ def traceback_restore(inner: TracebackType | None, parts: TracebackParts) -> Tra
     standing, shift = standing_code(code, max(offset, 0), sys._getframe)
     closure = tuple(CellType() for _ in code.co_freevars) or None
     frame = FunctionType(standing, namespace, code.co_name, None, closure)()
+    _standing.append(frame)
     return TracebackType(inner, frame, shift + max(offset, 0), line)
+
+
+_standing: list[FrameType] = []
+
+
+def forget_makers() -> None:
+    """Clear what the frames that made tracebacks still hold; to be called when loading is over.
+
+    A frame keeps those outside of it: without this, a traceback would keep all that its loading had in hand.
+    """
+    while _standing:
+        maker = _standing.pop().f_back
+        while maker is not None:
+            try:
+                maker.clear()
+            except RuntimeError:  # it still runs, and so do those outside of it
+                break
+            maker = maker.f_back
 
 
 # ---- steps of async generators ---------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ class Continuation:
     pre: list[Any] = field(default_factory=list)  # what to push on them (may hold NULL)
     after: str = ""  # words of `epilogues`
     again: bool = False  # execute the instruction again: there is no call of ours
+    at: Instruction | None = None  # the instruction to execute again, if it is another one
+    drives: bool = False  # there is no call of ours: the course drives a generator
     reenter: bool = False  # execute the instruction again with the result in place of its operand
     exit: int = 0  # where a loop goes on when it is over
     course: list[Any] | None = None  # what is left to be done: kind and fields of a `course.Step`

@@ -171,3 +171,116 @@ for i in chain:
     print(i, next(count))
 for i in map(lambda v: v + 1, source(1)):
     print(i)
+
+
+# Exceptions thrown into generators, while they work on them.
+
+
+def leaf(name):
+    step = 0
+    while True:
+        try:
+            step = (yield name, step) or step + 1
+        except KeyError as error:
+            for _ in range(2):
+                step += 10
+            print(name, "got", error, error.__context__)
+        except ValueError:
+            return name, step
+        finally:
+            step += 100
+
+
+def branch(name):
+    try:
+        result = yield from leaf(name)
+    except IndexError as error:
+        print("branch", error, type(error.__context__))
+        result = yield "handled"
+    finally:
+        print("leaving", name)
+    return result
+
+
+def stubborn():
+    while True:
+        try:
+            yield "still here"
+        except GeneratorExit:
+            print("not yet")
+
+
+def closing(name):
+    try:
+        yield name
+    except GeneratorExit:
+        for letter in name:
+            print("closing", letter)
+        return "closed"
+
+
+def trunk():
+    first = yield from branch("a")
+    second = yield from branch("b")
+    return first, second
+
+
+tree = trunk()
+print(next(tree), tree.send(5), tree.throw(KeyError("k")), tree.throw(KeyError, KeyError("l")))
+print(tree.throw(ValueError("v")), tree.gi_yieldfrom.gi_running)
+try:
+    print(tree.throw(IndexError("i")), tree.send("x"))
+except StopIteration as stop:
+    print(stop.value)
+for maker in (branch, stubborn, closing, trunk):
+    made = maker(*("xy",) * (maker not in (stubborn, trunk)))
+    print(next(made))
+    try:
+        print(made.close() in (None, "closed"), made.gi_frame is None)
+    except RuntimeError as error:
+        print(error)
+try:
+    branch("z").throw(OSError("not started"))
+except OSError as error:
+    print(error)
+
+
+def running():
+    print(own[0].gi_running, own[0].gi_suspended)
+    try:
+        next(own[0])
+    except ValueError as error:
+        print(error)
+    yield own
+
+
+own = []
+own.append(running())
+print(next(own[0]) is own, own[0].gi_running, own[0].gi_suspended)
+del own
+
+
+def chained(depth):
+    if depth:
+        try:
+            yield from chained(depth - 1)
+        except LookupError as error:
+            raise ArithmeticError(depth) from error
+    else:
+        yield "deep"
+
+
+deep = chained(3)
+print(next(deep))
+try:
+    deep.throw(LookupError("bottom"))
+except ArithmeticError as error:
+    while error is not None:
+        lines = []
+        trace = error.__traceback__
+        while trace is not None:
+            lines.append(trace.tb_lineno - chained.__code__.co_firstlineno)
+            trace = trace.tb_next
+        print(type(error).__name__, error, lines[-1:], error.__suppress_context__)
+        error = error.__cause__ or error.__context__
+print([pair for pair in zip(map(str, chained(0)), leaf("zip"))])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
+import weakref
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from sojourn.frames.analyze import Handler, Position, read_exception_table
 from sojourn.frames.assemble import original_of, plan_of
-from sojourn.frames.resume import build, traceback_parts, traceback_restore
+from sojourn.frames.resume import build, forget_makers, traceback_parts, traceback_restore
 from sojourn.frames.tables import write_exception_table, write_line_table
 
 units = st.integers(0, 1 << 20).map(lambda n: 2 * n)
@@ -174,3 +176,27 @@ def test_a_copy_of_a_copy_of_a_generator(snapshots: Snapshots) -> None:
     thrown = copied(copied(twice))
     assert thrown.throw(KeyError("k")) == "KeyError('k')"
     assert inspect.isgenerator(thrown) and thrown.__qualname__ == original.__qualname__
+
+
+def test_a_restored_traceback_keeps_nothing_of_its_making() -> None:
+    class Held:
+        pass
+
+    def fails() -> None:
+        raise ValueError
+
+    def makes(held: Held) -> TracebackType:
+        try:
+            fails()
+        except ValueError as error:
+            assert error.__traceback__ is not None
+            return traceback_restore(None, traceback_parts(error.__traceback__))
+        raise AssertionError
+
+    held = Held()
+    watched = weakref.ref(held)
+    entry = makes(held)
+    forget_makers()
+    del held
+    assert watched() is None
+    assert entry.tb_frame.f_code.co_name == "makes"
