@@ -30,13 +30,13 @@ import select
 import sys
 import time
 from dataclasses import dataclass
-from itertools import chain, dropwhile, filterfalse, islice, starmap, takewhile
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from .analyze import VERSION, Facts, Instruction
 from .attributes import ATTRIBUTES, through_attribute
 from .calls import through_call
+from .course import type_name
 from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, plain
 from .operators import OPERATORS, SPECIAL, through_operator
 from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
@@ -124,7 +124,10 @@ def _delegating(site: Site, generator: Any) -> Continuation:
 
 
 # Iterators made in C that hold nothing while they ask their (first) source: asking them again asks the source again.
-_TRANSPARENT = frozenset({enumerate, filter, chain, dropwhile, filterfalse, islice, starmap, takewhile})
+# By name: a module that is imported again makes other classes.
+_TRANSPARENT = frozenset({"builtins.enumerate", "builtins.filter"}) | frozenset(
+    f"itertools.{name}" for name in ("chain", "dropwhile", "filterfalse", "islice", "starmap", "takewhile")
+)
 _SEVERAL = frozenset({map, zip})
 
 
@@ -137,15 +140,19 @@ def _feeds(generator: Any, iterator: Any) -> bool:
                 return False
             iterator = first[0]
             continue
-        if type(iterator) not in _TRANSPARENT:
+        if not _is_transparent(iterator):
             return False
         sources = [
-            r for r in gc.get_referents(iterator) if r is generator or type(r) in _TRANSPARENT or type(r) in _SEVERAL
+            r for r in gc.get_referents(iterator) if r is generator or _is_transparent(r) or type(r) in _SEVERAL
         ]
         if len(sources) != 1:
             return False
         iterator = sources[0]
     return True
+
+
+def _is_transparent(iterator: Any) -> bool:
+    return type_name(type(iterator)) in _TRANSPARENT
 
 
 def _awaits(generator: Any, awaited: Any) -> bool:
