@@ -78,7 +78,7 @@ class PythonHost:
         return await self._describe(self, found)
 
     async def look(self) -> dict[str, Any]:
-        found = await self.ask("survey", within=LOOK_WITHIN)
+        found = await self.ask("survey", within=LOOK_WITHIN, copy=False)
         return {
             "resources": found["descriptors"],
             "reasons": found["reasons"],

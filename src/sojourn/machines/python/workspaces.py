@@ -37,6 +37,7 @@ from sojourn.machines.python.workspace import Kept, put_aside
 
 ROOT = Path("/var/tmp")
 PREFIX = "sojourn-"
+TAKEN = "taken on this computer by another process: a copy with a workspace needs a computer of its own"
 AT_ONCE = 16  # chunks being fetched at a time
 
 
@@ -81,7 +82,7 @@ class Workspaces:
         if path != workspace.path:
             return [f"its workspace is at {workspace.path}, which would be {path} here"]
         if place.exists() and _text(place / "process") != process_id and not _is_free(place):
-            return [f"its workspace's place {place} is in use here by another process"]
+            return [f"its workspace's place {place} is {TAKEN}"]
         return []
 
     async def receive(self, process_id: str, workspace: Workspace, fetch: Fetch) -> Kept:
@@ -153,7 +154,7 @@ class Workspaces:
             (place / "home").write_text(str(self._home))
             (place / "process").write_text(process_id)
             return Kept(place, workspace.top, workspace.id, held, self._store)
-        raise Refused(f"the workspace's place {place} is in use here by another process")
+        raise Refused(f"the workspace's place {place} is {TAKEN}")
 
     def _shared(self, process_id: str, workspace: Workspace) -> Kept | None:
         """The source's own copy, where this is its file system too."""
