@@ -16,7 +16,7 @@ from sojourn.machines.python.hosted import PythonHost
 from sojourn.resources.log import TERMINAL, Log
 from sojourn.resources.unread import Size
 
-from .conftest import PROGRAMS, VENVS, environment, machine_in, spec_of, within
+from .conftest import PROGRAMS, environment, machine_in, spec_of, within
 from .moves import hop
 
 SIZE = Size(rows=30, columns=100)
@@ -98,7 +98,6 @@ def script(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_what_a_program_sees_of_its_terminal(tmp_path: Path, state: Path, venv: Path) -> None:
     typed = [(b"name? ", b"a name\n"), (b"a name\r\na name\r\n", b"one\ntwo\x04\x04")]
     program = PROGRAMS / "at_terminal.py"
@@ -133,7 +132,6 @@ PROGRAMS_THAT_WAIT = {way: ASKING.format(text) for way, text in WAITING.items()}
 }
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 @pytest.mark.parametrize("way", PROGRAMS_THAT_WAIT)
 def test_a_program_that_waits_for_a_line_can_be_moved(
     tmp_path: Path, state: Path, venv: Path, way: str
@@ -165,7 +163,6 @@ def test_a_program_that_waits_for_a_line_can_be_moved(
     seated(tmp_path, state, work)
 
 
-@pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
 def test_raw_mode_keys_and_window(tmp_path: Path, state: Path, venv: Path) -> None:
     """A program that draws by itself: settings, unread keys, the window's size and its signal go along."""
     program = script(
