@@ -1,19 +1,35 @@
 """Sojourn: mobile processes for Python.
 
-`connect()` opens a cluster handle, `connect_async()` its asyncio form. Everything here loads on first use, so that
-importing the package costs nothing; it is also what the inside zip of a host process carries.
+From outside: `connect()` opens a cluster handle, `connect_async()` its asyncio form; they load on first use. From
+inside a process of a cluster: `here()`, `hop(node)` and `clone(node)`, which every process has, whatever is installed
+in its environment: this file, `inside` and `errors` are in the zip that hosts bring along.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sojourn.errors import NotMobile, Refused, SojournError
+from sojourn.inside import Here, clone, here, hop
+
 if TYPE_CHECKING:
     from sojourn.client import AsyncCluster, Cluster, connect, connect_async
-    from sojourn.errors import SojournError
 
 __version__ = "0.1.0"
-__all__ = ["AsyncCluster", "Cluster", "SojournError", "__version__", "connect", "connect_async"]
+__all__ = [
+    "AsyncCluster",
+    "Cluster",
+    "Here",
+    "NotMobile",
+    "Refused",
+    "SojournError",
+    "__version__",
+    "clone",
+    "connect",
+    "connect_async",
+    "here",
+    "hop",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,8 +37,4 @@ def __getattr__(name: str) -> Any:
         import sojourn.client
 
         return getattr(sojourn.client, name)
-    if name == "SojournError":
-        import sojourn.errors
-
-        return sojourn.errors.SojournError
     raise AttributeError(f"module 'sojourn' has no attribute {name!r}")

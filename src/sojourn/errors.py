@@ -90,6 +90,12 @@ class Busy(WrongState):
     code = "busy"
 
 
+class NotMobile(UsageError):
+    """Asked for from where nothing can move: outside of a cluster, in a forked process, in another thread."""
+
+    code = "not-mobile"
+
+
 class Refused(SojournError):
     """A move or thaw cannot be done; `reasons` holds all of them at once."""
 

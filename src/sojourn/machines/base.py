@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from sojourn.errors import SojournError
 from sojourn.resources.unread import Size
 
 
@@ -49,6 +50,7 @@ class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     epoch: int
+    node: str = ""  # as the program is told
     python: str | None = None  # version, interpreter path or virtual environment; None: the default
     program: str | None = None
     module: str | None = None
@@ -80,6 +82,16 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
     code: int | None
     signal: int | None
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program asks of its node, by `sojourn.hop` and `sojourn.clone`. `kind` "none": number is called off."""
+
+    number: int
+    kind: Literal["hop", "clone", "none"]
+    node: str | None = None
+    name: str | None = None
+    keep_random: bool = False
 
 
 class Frozen(msgspec.Struct, kw_only=True):
@@ -123,6 +135,18 @@ class Host(Protocol):
         """After an abort: continue the stopped host process where it was."""
         ...
 
+    def inform(self, identity: dict[str, Any]) -> None:
+        """What the program is told of itself from now on (`sojourn.here`)."""
+        ...
+
+    def on_wish(self, wished: Callable[[Wish], None]) -> None:
+        """Have every wish of the program told to `wished`; it waits until its verdict comes, or it is moved."""
+        ...
+
+    async def verdict(self, wish: int, ok: Any = None, *, error: SojournError | None = None) -> None:
+        """Ends the program's waiting. Nothing happens if it has ended."""
+        ...
+
     def signal(self, number: int) -> None: ...
 
     async def write_stdin(self, data: bytes, *, eof: bool = False) -> None: ...
@@ -156,8 +180,10 @@ class Held(Protocol):
         """
         ...
 
-    async def go(self) -> tuple[Host, int]:
-        """Run. Returns the host and the CLOCK_MONOTONIC nanoseconds of its first instruction."""
+    async def go(self, identity: dict[str, Any]) -> tuple[Host, int]:
+        """Run; the program is told that `identity` of itself. Returns the host and the CLOCK_MONOTONIC nanoseconds of
+        its first instruction.
+        """
         ...
 
     async def discard(self) -> None: ...

@@ -261,6 +261,11 @@ class Cloning:
         for side in self._sides:
             side.image(frozen)
 
+    def call_off(self) -> None:
+        """There are to be no copies; means nothing once the image is complete."""
+        if self._frozen is None:
+            self._give(On.CANCEL, SojournError("the program gave it up"))
+
     def _give(self, on: On, why: SojournError | None = None) -> None:
         for side in self._sides:
             side.give(on, why)

@@ -21,7 +21,7 @@ from sojourn.model import clone
 from sojourn.model.clone import Copy
 from sojourn.model.move import On
 from sojourn.model.process import State
-from sojourn.names.registry import Record
+from sojourn.names.registry import Record, identity
 from sojourn.wire import peer
 
 
@@ -103,7 +103,7 @@ class CopyHere(Receiver):
         await self.reach("copy.committed")
         assert self._held is not None
         try:
-            self._host, self._first_at = await self._held.go()
+            self._host, self._first_at = await self._held.go(identity(self._reserved))
         except SojournError as why:
             self.give(On.CANNOT_START, why)
             return

@@ -66,6 +66,7 @@ class SourceMove(Driver):
         blob: finds a blob that the target asks for.
         report: told of each stage.
         freeze: seconds to wait for a safe point.
+        wish: the number of the program's own request, if it is one.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class SourceMove(Driver):
         blob: Callable[[str], Path | None],
         report: Report,
         freeze: float = FREEZE,
+        wish: int | None = None,
         **common: Any,
     ) -> None:
         record = known.record
@@ -97,6 +99,7 @@ class SourceMove(Driver):
         self._blob = blob
         self._report = report
         self._freeze = freeze
+        self._wish = wish
         self._frozen: Frozen | None = None
         self._has: dict[int, int] = {}  # of the log, at the target
         self._unmark = False
@@ -222,7 +225,7 @@ class SourceMove(Driver):
         await self.reach("source.before-freeze")
         self._account.stage("freeze")
         try:
-            self._frozen = await self._host.freeze(deadline=self._freeze)
+            self._frozen = await self._host.freeze(deadline=self._freeze, wish=self._wish)
         except HostDied as why:
             self.give(On.HOST_ENDED, why)
             return

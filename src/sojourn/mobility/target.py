@@ -21,7 +21,7 @@ from sojourn.mobility.move import PACE
 from sojourn.mobility.receiver import Receiver
 from sojourn.model.move import On, Target
 from sojourn.model.process import State
-from sojourn.names.registry import Known, Record
+from sojourn.names.registry import Known, Record, identity
 from sojourn.resources.log import Log
 from sojourn.wire import peer
 
@@ -111,7 +111,7 @@ class TargetMove(Receiver):
     async def do_start(self) -> None:
         assert self._held is not None
         try:
-            self._host, self._first_at = await self._held.go()
+            self._host, self._first_at = await self._held.go(identity(self._commit))
         except SojournError as why:
             self.give(On.CANNOT_START, why)
             return

@@ -49,6 +49,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fallback: str = ""  # while a commit is unconfirmed: the node that still has the stopped source copy
 
 
+def identity(record: Record) -> dict[str, Any]:
+    """What a program is told of itself (`sojourn.here`)."""
+    return {field: getattr(record, field) for field in ("node", "name", "id", "epoch", "moves")}
+
+
 class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a node's lease says."""
 

@@ -120,11 +120,12 @@ class Cloning:
                 report(stage)
 
             run = Run(process.name, sides, host, freeze=freeze, wish=wish, report=staged)
+            process.call_off = run.call_off
             going = asyncio.create_task(run.run())
             try:
                 await run.went_on.wait()
             finally:
-                process.can_kill = None
+                process.can_kill = process.call_off = None
                 process.settled.set()
         facts: dict[str, Any] = {"id": process.id, "from": node.name, **await going}
         for copy in facts["copies"]:

@@ -51,6 +51,7 @@ from sojourn.node.peers import Peers
 from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Session
 from sojourn.node.tenure import Keeper
+from sojourn.node.wishes import Wishes
 from sojourn.resources.log import Log
 from sojourn.trust.connection import Connection
 from sojourn.trust.identity import NODE
@@ -112,6 +113,7 @@ class Node:
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
         self.operations = Operations(self)
+        self.wishes = Wishes(self)
         self.membership = Membership(
             config.member(cluster, name), config.trusted(home), config.credentials(home, name), self.directory
         )
@@ -315,6 +317,7 @@ class Node:
         self.processes[process.id] = process
         if host is not None:
             self.spawn(process.attend())
+            self.wishes.attend(process, host)
         return process
 
     def let_go(self, process: Process) -> None:

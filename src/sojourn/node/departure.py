@@ -26,7 +26,7 @@ from sojourn.errors import (
 )
 from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, Result, SourceMove
-from sojourn.model.move import Source
+from sojourn.model.move import On, Source
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Stay
 from sojourn.node.processes import Process, about, told_of
@@ -45,8 +45,13 @@ STAYS = 20  # that a record remembers
 OFFERS = 6  # for a program that goes on importing modules while its move is under way
 
 
-async def depart(node: Node, process: Process, target: str, deadline: float | None, emit: Emit) -> Any:
-    """Move `process` to `target`; the facts. The move goes on when the one who asked goes away."""
+async def depart(
+    node: Node, process: Process, target: str, deadline: float | None, emit: Emit, *, wish: int | None = None
+) -> Any:
+    """Move `process` to `target`; the facts. The move goes on when the one who asked goes away.
+
+    `wish` is the number of the program's own request, if it is one.
+    """
     process.check_free()
     if target == node.name:
         raise UsageError(f"{process.name} is at {target} already")
@@ -59,7 +64,9 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
     stages: asyncio.Queue[str | None] = asyncio.Queue()
     process.moving = True
     work = node.spawn(
-        _moves(node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait)
+        _moves(
+            node, process, target, address, FREEZE if deadline is None else deadline, stages.put_nowait, wish
+        )
     )
     work.add_done_callback(lambda _: stages.put_nowait(None))
     while (stage := await stages.get()) is not None:
@@ -68,12 +75,12 @@ async def depart(node: Node, process: Process, target: str, deadline: float | No
 
 
 async def _moves(
-    node: Node, process: Process, target: str, address: str, freeze: float, report: Any
+    node: Node, process: Process, target: str, address: str, freeze: float, report: Any, wish: int | None
 ) -> dict[str, Any]:
     """Moves until an offer still holds at the freeze; tells of it."""
     node.events.tell(events.Moving(**told_of(process.record, node.name), to=target))
     try:
-        facts = await _until_it_holds(node, process, target, address, freeze, report)
+        facts = await _until_it_holds(node, process, target, address, freeze, report, wish)
     except SojournError as why:
         reasons = [str(reason) for reason in why.details.get("reasons") or ()]
         told = told_of(process.record, node.name)
@@ -88,18 +95,18 @@ async def _moves(
 
 
 async def _until_it_holds(
-    node: Node, process: Process, target: str, address: str, freeze: float, report: Any
+    node: Node, process: Process, target: str, address: str, freeze: float, report: Any, wish: int | None
 ) -> dict[str, Any]:
     for _ in range(OFFERS - 1):
         try:
-            return await _move(node, process, target, address, freeze, report)
+            return await _move(node, process, target, address, freeze, report, wish)
         except Outdated:
             process.moving = True
-    return await _move(node, process, target, address, freeze, report)
+    return await _move(node, process, target, address, freeze, report, wish)
 
 
 async def _move(
-    node: Node, process: Process, target: str, address: str, freeze: float, report: Any
+    node: Node, process: Process, target: str, address: str, freeze: float, report: Any, wish: int | None
 ) -> dict[str, Any]:
     """One move from mark to outcome."""
     try:
@@ -124,12 +131,14 @@ async def _move(
             blob=node.machine(known.record.machine).blob,
             report=staged,
             freeze=freeze,
+            wish=wish,
             registry=node.registry,
             directory=node.directory,
             tenure=node.keeper,
             points=node.points,
         )
         process.can_kill = lambda: move.state in BEFORE_COMMIT
+        process.call_off = lambda: move.give(On.CANCEL, SojournError("the program gave it up"))
         result = await move.run()
         if result.outcome is not Source.MOVED:
             log.warning(
@@ -138,7 +147,7 @@ async def _move(
         return _conclude(node, process, result)
     finally:
         process.moving = False
-        process.can_kill = None
+        process.can_kill = process.call_off = None
         process.settled.set()
 
 

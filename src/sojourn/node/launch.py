@@ -53,6 +53,7 @@ async def launch(node: Node, asked: Run) -> Record:
             id=record.id,
             name=record.name,
             epoch=record.epoch,
+            node=node.name,
             python=asked.python,
             program=asked.program,
             module=asked.module,

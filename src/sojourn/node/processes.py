@@ -24,7 +24,7 @@ from sojourn.errors import Busy, StaleEpoch, Unavailable
 from sojourn.machines.base import Exit, Host
 from sojourn.model.process import Event, State, epoch_after
 from sojourn.names.directory import Directory
-from sojourn.names.registry import Known, Record, Registry
+from sojourn.names.registry import Known, Record, Registry, identity
 from sojourn.resources.log import Log
 from sojourn.wire import events
 from sojourn.wire.events import AnyEvent
@@ -66,6 +66,7 @@ class Process:
         self.settled.set()
         self.moving = False  # from the request to the outcome of a move
         self.cloning = asyncio.Lock()  # held from the request for a clone until its image is complete
+        self.call_off: Callable[[], None] | None = None  # while it is moved or cloned: give that up, if it still can be
         self.can_kill: Callable[[], bool] | None = None  # during a move: whether it may be killed here now
         self.gone = asyncio.Event()  # it is not ours any more
         self.over = asyncio.Event()  # the program has ended here, and its output is complete
@@ -123,8 +124,11 @@ class Process:
 
     def adopt(self, known: Known) -> None:
         """The registry holds this now."""
+        before = identity(self.record)
         self.record, self.revision = known.record, known.revision
         self._directory.wrote(known.record, known.revision)
+        if self.host is not None and identity(known.record) != before:
+            self.host.inform(identity(known.record))
 
     async def _write(self) -> None:
         while self._wanted and not self.departed:

@@ -33,7 +33,7 @@ async def hop(
     try:
         log.begin(epoch)
         await held.thaw(frozen.fd, frozen.size)
-        after, at = await held.go()
+        after, at = await held.go({})
     finally:
         os.close(frozen.fd)
     await host.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from sojourn.errors import HostDied
@@ -40,6 +41,8 @@ class Carrier:
             self.feed = TerminalFeed(self.terminal)
         self._birth = Birth()
         self.link = Link(self._birth.socket, self._heard)
+        self._wished: Callable[[dict[str, Any]], None] | None = None
+        self._wishes: list[dict[str, Any]] = []
         self.pid = 0
         self._pidfd = -1
         self._born: asyncio.Future[int] = self._loop.create_future()
@@ -101,8 +104,20 @@ class Carrier:
                 self._born.set_result(message["pid"])
             case "running" if not self.running.done():
                 self.running.set_result(message["at"])
+            case "wish" | "unwish":
+                if self._wished is None:
+                    self._wishes.append(message)  # the program is quicker than its node
+                else:
+                    self._wished(message)
             case _:
                 pass
+
+    def on_wish(self, wished: Callable[[dict[str, Any]], None]) -> None:
+        """Be told of every wish of the program, those before this call first."""
+        self._wished = wished
+        waiting, self._wishes = self._wishes, []
+        for message in waiting:
+            wished(message)
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)

@@ -32,7 +32,7 @@ from types import FrameType
 from typing import Any
 
 from sojourn._util import descriptors, kernel
-from sojourn._util.channel import Channel
+from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
 from sojourn.frames import api
 from sojourn.frames.capture import Pin, capture_stack, visible_locals
@@ -41,6 +41,7 @@ from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
 from sojourn.frames.tracing import watchers
+from sojourn.machines.python.wishes import Wishes
 from sojourn.resources import files, standard
 
 SIGNAL = _signal.SIGURG
@@ -52,17 +53,19 @@ class Commands:
     """Stands in the signal handler, for as long as the program runs."""
 
     def __init__(self, channel: Channel, streams: files.Streams) -> None:
-        self._channel = channel
+        self.channel = channel
         self._streams = streams
         self._pid = os.getpid()
         self._safepoint = SafePoint()
-        self._busy = False
-        self._freeze: _Freeze | None = None
+        self.busy = False
+        self._freeze: Freeze | None = None
+        self._put_off: list[Message] = []  # what came while the program waited for a wish of its own
         self._thrown: BaseException | None = None
         self._holders: dict[int, str] = {}
         self._match: Any = None
         self._digest = ""  # of the baseline that is matched, as the node names it
         self._mask: Any = None  # the program's signal mask while we are at work
+        self.wishes = Wishes(self)
 
     def listen(self) -> None:
         """From here on the node is heard."""
@@ -75,31 +78,36 @@ class Commands:
         self._digest = digest
 
     def _forked(self) -> None:
-        self._channel.close()
+        self.channel.close()
         if _signal.getsignal(SIGNAL) == self._signalled:
             _signal.signal(SIGNAL, _signal.SIG_DFL)
 
     # ---- the handler -------------------------------------------------------------------------------------------------
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        if self._busy or os.getpid() != self._pid or frame is None:
+        if self.busy or os.getpid() != self._pid or frame is None:
             return
-        if (thrown := self._thrown) is not None:
-            self._thrown = None
-            raise thrown
-        self._busy = True
+        self.raise_thrown()
+        self.busy = True
         try:
-            if self._shut():
+            if self.shut():
                 try:
                     self._heard(frame)
                 finally:
-                    self._open()
+                    self.open()
         finally:
-            self._busy = False
+            self.busy = False
+
+    def raise_thrown(self) -> None:
+        """Raises what a handler of the program has raised while we were at work."""
+        if (thrown := self._thrown) is not None:
+            self._thrown = None
+            raise thrown
 
     def _heard(self, frame: FrameType) -> None:
-        messages = self._channel.ready()
-        if self._channel.closed:  # the node is gone, and we go with it
+        messages = self._put_off + self.channel.ready()
+        self._put_off = []
+        if self.channel.closed:  # the node is gone, and we go with it
             os.kill(self._pid, _signal.SIGKILL)
         cancelled = {message["freeze"] for message, _ in messages if message["op"] == "cancel"}
         if not messages and self._freeze is not None:
@@ -108,32 +116,45 @@ class Commands:
         for message, fds in messages:
             fds = [descriptors.raised(fd) for fd in fds]
             if message["op"] == "freeze":
-                if message["id"] in cancelled:
+                # A freeze for a wish is obeyed inside the wish, or not at all.
+                if message["id"] in cancelled or message["wish"] is not None:
                     os.close(fds[0])
-                    self._answer(message["id"], error=Pinned("the request came too late"))
+                    self.answer(message["id"], error=Pinned("the request came too late"))
                 else:
-                    self._begin(_Freeze(message["id"], fds[0], copy=message["copy"]), frame)
+                    self._begin(self.freeze_of(message, fds[0]), frame)
             elif message["op"] == "cancel":
                 self._cancel(message["freeze"], frame)
-            else:
-                try:
-                    done = getattr(self, f"_do_{message['op']}")(message, frame)
-                except SojournError as error:
-                    self._answer(message["id"], error=error)
-                except Exception as error:
-                    self._answer(message["id"], error=as_internal(error))
-                else:
-                    self._answer(message["id"], done)
+            elif message["op"] != "verdict":  # (on a wish that has been called off)
+                self.obey(message, frame)
 
-    def _answer(self, number: int, ok: Any = None, *, error: SojournError | None = None) -> None:
+    def obey(self, message: dict[str, Any], frame: FrameType) -> None:
+        """Does what needs no freeze, and answers."""
         try:
-            self._channel.send(
-                {"answer": number, "ok": ok}
-                if error is None
-                else {"answer": number, "error": error.to_wire()}
-            )
+            done = getattr(self, f"_do_{message['op']}")(message, frame)
+        except SojournError as error:
+            self.answer(message["id"], error=error)
+        except Exception as error:
+            self.answer(message["id"], error=as_internal(error))
+        else:
+            self.answer(message["id"], done)
+
+    def put_off(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Keeps a message for the next signal."""
+        self._put_off.append((message, [descriptors.raised(fd) for fd in fds]))
+
+    def answer(self, number: int, ok: Any = None, *, error: SojournError | None = None) -> None:
+        self.tell(
+            {"answer": number, "ok": ok} if error is None else {"answer": number, "error": error.to_wire()}
+        )
+
+    def tell(self, message: dict[str, Any]) -> None:
+        try:
+            self.channel.send(message)
         except OSError:  # the node is gone; its death signal is on its way
             pass
+
+    def _do_identity(self, message: dict[str, Any], frame: FrameType) -> None:
+        self.wishes.identity = message["identity"]
 
     # ---- what the program needs elsewhere ----------------------------------------------------------------------------
 
@@ -194,7 +215,7 @@ class Commands:
 
     # ---- freezing ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, freeze: _Freeze, frame: FrameType) -> None:
+    def _begin(self, freeze: Freeze, frame: FrameType) -> None:
         self._give_up()
         self._freeze = freeze
         try:
@@ -231,7 +252,7 @@ class Commands:
         assert self._freeze is not None
         number = self._freeze.number
         self._give_up()
-        self._answer(number, error=error)
+        self.answer(number, error=error)
 
     def _attempt(self, frame: FrameType, mode: Any) -> bool:
         """The safe point's callback. True: done (frozen and continued, or refused for good)."""
@@ -240,10 +261,10 @@ class Commands:
         stopped_at = time.monotonic_ns()
         if stopped_at < freeze.not_before:
             return False
-        within = self._busy  # called out of our handler: a blocking call was interrupted
-        self._busy = True
+        within = self.busy  # called out of our handler: a blocking call was interrupted
+        self.busy = True
         try:
-            if not within and not self._shut():
+            if not within and not self.shut():
                 return False  # a handler of the program has raised, and that comes first
             # Not inside an `except`: what is being handled would be taken for the program's.
             stack = capture_stack(frame, base=None, mode=mode, waited=self._safepoint.waited)
@@ -253,16 +274,34 @@ class Commands:
             self._freeze = None
             done |= {"stopped_at": stopped_at, "frames": len(stack.records)}
             del stack
-            self._answer(freeze.number, done)
+            self.answer(freeze.number, done)
             self._stop()
             os.close(freeze.fd)
             return True
         finally:
             if not within:
-                self._open()
-                self._busy = False
+                self.open()
+                self.busy = False
 
-    def _write(self, freeze: _Freeze, stack: Stack) -> dict[str, Any] | None:
+    @property
+    def freezing(self) -> bool:
+        """Whether a freeze is armed or about to be."""
+        return self._freeze is not None or any(message["op"] == "freeze" for message, _ in self._put_off)
+
+    def freeze_of(self, message: dict[str, Any], fd: int) -> Freeze:
+        return Freeze(message["id"], fd, copy=message["copy"])
+
+    def freeze_now(self, freeze: Freeze, stack: Stack, stopped_at: int) -> None:
+        """At a wish: freezes once, and is refused at once if something cannot travel."""
+        done = self._write(freeze, stack)
+        if done is None:
+            assert freeze.refused is not None
+            self.answer(freeze.number, error=freeze.refused)
+            return
+        self.answer(freeze.number, done | {"stopped_at": stopped_at, "frames": len(stack.records)})
+        self._stop()
+
+    def _write(self, freeze: Freeze, stack: Stack) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
         entries, reasons = files.capture(self._streams, lambda fd: self._holders.get(fd, ""))
         reasons += self._company()
@@ -286,7 +325,7 @@ class Commands:
         freeze.frozen = True
         return {"size": size, "input": standard.take_input().decode("latin-1")}
 
-    def _refused(self, freeze: _Freeze) -> bool:
+    def _refused(self, freeze: Freeze) -> bool:
         freeze.tries += 1
         if freeze.tries < TRIES and not isinstance(
             freeze.refused, Outdated
@@ -301,25 +340,31 @@ class Commands:
         """Stands still until the node says `proceed`."""
         while True:
             os.kill(self._pid, _signal.SIGSTOP)
-            for message, fds in self._channel.ready():
-                for fd in fds:
-                    os.close(fd)
+            proceed: dict[str, Any] | None = None
+            for message, fds in self.channel.ready():
                 if message["op"] == "proceed":
-                    self._answer(message["id"])
-                    return
+                    proceed = message
+                elif message["op"] == "identity":
+                    self.wishes.identity = message["identity"]
+                    self.answer(message["id"])
+                else:
+                    self.put_off(message, fds)
+            if proceed is not None:
+                self.answer(proceed["id"])
+                return
 
-    def _shut(self) -> bool:
+    def shut(self) -> bool:
         """Blocks all signals. False, and they stay open, if the handler of one that came before has raised."""
         try:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
             _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL)
         except BaseException as error:  # of the program, to be raised by the handler of our next signal
-            self._open()
+            self.open()
             self._thrown = error
             return False
         return True
 
-    def _open(self) -> None:
+    def open(self) -> None:
         if (mask := self._mask) is not None:
             self._mask = None
             try:
@@ -328,7 +373,7 @@ class Commands:
                 self._thrown = error
 
 
-class _Freeze:
+class Freeze:
     """One request to freeze."""
 
     def __init__(self, number: int, fd: int, *, copy: bool) -> None:

@@ -109,6 +109,9 @@ class PythonMachine:
             environment=spec.env,
             terminal=spec.terminal is not None,
             workspace="" if kept is None else str(kept.root.resolve()),
+            identity={
+                "node": spec.node, "name": spec.name, "id": spec.id, "epoch": spec.epoch, "moves": 0,
+            },
         )
         carrier = await self._carrier(template, "start", order, log, spec.terminal)
         identity = Offer(

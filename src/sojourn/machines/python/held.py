@@ -44,6 +44,7 @@ class Held:
             request, fds = message
             fds = [descriptors.raised(fd) for fd in fds]
             if request["op"] == "go" and self._thawed is not None:
+                self._commands.wishes.identity = request["identity"]
                 self._aim()
                 self._channel.send({"answer": request["id"], "ok": None})
                 return

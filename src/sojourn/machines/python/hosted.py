@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from sojourn._util import descriptors
-from sojourn.errors import BadImage, HostDied, Pinned, SojournError, Unmovable, WrongState
-from sojourn.machines.base import Exit, Frozen, Offer
+from sojourn.errors import BadImage, HostDied, Pinned, SojournError, Unmovable, UsageError, WrongState
+from sojourn.machines.base import Exit, Frozen, Offer, Wish
 from sojourn.machines.python import proc, trailer
 from sojourn.machines.python.carrier import Carrier
 from sojourn.machines.python.link import LinkClosed
@@ -22,6 +25,7 @@ TAP = 0.02  # seconds between two signals while a command is unanswered
 GRACE = 0.5  # seconds to answer a cancelled freeze; a host that does not is blocked where no handler runs
 SURVEY_WITHIN = 30.0
 LOOK_WITHIN = 3.0
+INFORM_WITHIN = 3.0
 PAGE = 4096
 Describe = Callable[["PythonHost", dict[str, Any]], Awaitable[Offer]]
 
@@ -40,6 +44,8 @@ class PythonHost:
         self._unread: Unread | None = None  # input taken back while frozen
         self.workspace = workspace
         self._undoing: asyncio.Task[None] | None = None
+        self._informing: asyncio.Task[None] | None = None
+        self._answering: asyncio.Task[None] | None = None
         self.pid = carrier.pid
 
     # ---- living --------------------------------------------------------------------------------------------
@@ -68,6 +74,33 @@ class PythonHost:
 
     async def kill(self) -> None:
         await self._carrier.kill()
+
+    # ---- what the program asks for ------------------------------------------------------------------------
+
+    def inform(self, identity: dict[str, Any]) -> None:
+        self._informing = asyncio.create_task(self._inform(identity))
+
+    async def _inform(self, identity: dict[str, Any]) -> None:
+        with contextlib.suppress(SojournError):  # it has ended, or is blocked, and asks when it is moved
+            await self.ask("identity", within=INFORM_WITHIN, identity=identity)
+
+    def on_wish(self, wished: Callable[[Wish], None]) -> None:
+        def heard(message: dict[str, Any]) -> None:
+            asked = {**message, "kind": "none"} if message["event"] == "unwish" else message
+            try:
+                wished(msgspec.convert(asked, Wish))
+            except msgspec.ValidationError as why:
+                error = UsageError(f"the program's wish cannot be read: {why}")
+                self._answering = asyncio.create_task(self.verdict(message["number"], error=error))
+
+        self._carrier.on_wish(heard)
+
+    async def verdict(self, wish: int, ok: Any = None, *, error: SojournError | None = None) -> None:
+        outcome = {"ok": ok} if error is None else {"error": error.to_wire()}
+        try:
+            await self._carrier.link.send({"op": "verdict", "wish": wish, **outcome})
+        except LinkClosed:
+            pass
 
     # ---- moving --------------------------------------------------------------------------------------------
 
@@ -240,11 +273,11 @@ class PythonHeld:
         await self._ask("thaw", (fd,), fresh=copy and not keep_random)
         self._trailer = found
 
-    async def go(self) -> tuple[PythonHost, int]:
+    async def go(self, identity: dict[str, Any]) -> tuple[PythonHost, int]:
         if self._trailer is None:
             raise BadImage("nothing has been thawed here")
         signals, self._trailer = self._trailer.signals, None
-        await self._ask("go")
+        await self._ask("go", identity=identity)
         running = self._carrier.running
         await asyncio.wait((running, self._carrier.ended), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():

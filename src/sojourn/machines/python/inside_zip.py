@@ -24,6 +24,7 @@ ROOT = Path(sojourn.__file__).parent
 INSIDE = (
     "__init__.py",
     "errors.py",
+    "inside.py",
     "_util",
     "model/__init__.py",
     "model/binding.py",
@@ -43,6 +44,8 @@ INSIDE = (
     "machines/python/commands.py",
     "machines/python/held.py",
     "machines/python/fresh.py",
+    "machines/python/face.py",
+    "machines/python/wishes.py",
 )
 BOOT = "machines/python/boot.py"
 

@@ -14,7 +14,11 @@ A template says `ready` once, with its process id. A host says `born` with its p
 
 To a host, each with a number `id` that its answer repeats (`{"answer": id, "ok": ...}` or `{"answer": id,
 "error": <SojournError.to_wire()>}`): `survey`, `freeze` (with the image's descriptor), `cancel` (give up
-freeze `id`), `proceed` (after an abort), `thaw` (with the image's descriptor), `go`, `discard`.
+freeze `id`), `proceed` (after an abort), `thaw` (with the image's descriptor), `go`, `discard`, `identity` (what
+the program is told of itself).
+
+A host says `wish` (with a `number`, a `kind` and arguments) when its program asks for something, and is told
+`verdict` (of `wish` number; `ok` or `error`) in the end; `unwish` calls it off. A `freeze` for a wish bears its number.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ class Order:
     modules: list[str] = field(default_factory=list[str])  # to import, in this order
     terminal: bool = False  # the standard streams are a terminal, which becomes the controlling one
     workspace: str = ""  # its root, where the program has one
+    identity: dict[str, Any] = field(default_factory=dict[str, Any])  # what the program is told of itself
     baseline: str | None = None  # the file of the baseline, to be written or to be matched
 
     def to_message(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from sojourn._util import descriptors
 from sojourn._util.channel import Channel
 from sojourn.errors import InternalError, SojournError
 from sojourn.frames import api, layout, world
-from sojourn.machines.python import host, privacy
+from sojourn.machines.python import face, host, privacy
 from sojourn.machines.python.commands import Commands, as_internal
 from sojourn.machines.python.held import Held
 from sojourn.machines.python.launch import Launch
@@ -41,6 +41,7 @@ def main(
     privacy.hide(modules, importers - {zip_path})
     privacy.forget_registrations(registered)
     complete_site()
+    face.install(zip_path)
     channel = Channel(CONTROL_FD)
     try:
         layout.verify()  # with the flags and the environment that programs will have here
@@ -142,6 +143,7 @@ class Template:
         channel = host.become(order, fds, middle, self.coerced)
         if op == "start":
             commands = Commands(channel, files.Streams(order.workspace))
+            commands.wishes.identity = order.identity
             host.aim(order, self.launch)
             commands.listen()
             channel.send({"event": "born", "pid": os.getpid()})
