@@ -207,8 +207,11 @@ def _read_caller(reading: Reading, result: Any, waited: float) -> None:
     callee = sys._getframe()
     while callee is not None and callee.f_back is not reading.frame:
         callee = callee.f_back
-    if callee is None or reading.in_prologue:
+    if callee is None:
         raise Pin(reading.frame, "it did not call")
+    if reading.plan is not None and reading.in_prologue:
+        _read_rebuilt_caller(reading, reading.plan, Reading(callee), result)
+        return
     continuation = _decide(reading, Reading(callee), LiveObjects())
     if continuation.again:
         raise Pin(reading.frame, "a generator of ours is being run")
@@ -220,6 +223,17 @@ def _read_caller(reading: Reading, result: Any, waited: float) -> None:
     reading.push(result)
     reading.record.site = reading.instruction().offset
     reading.record.target = reading.code_facts.behind(reading.instruction())
+
+
+def _read_rebuilt_caller(reading: Reading, plan: Plan, callee: Reading, result: Any) -> None:
+    """It called before it was frozen the last time, and its prologue has called the rebuilt callee."""
+    record = reading.record
+    called = _has_called(reading, plan, callee)
+    _follow_plan(reading, plan)
+    if not called or record.after or record.course:
+        raise Pin(reading.frame, "called through a C function")
+    record.kinds, record.pre = record.kinds + record.pre, ""
+    reading.push(result)
 
 
 _INNERMOST: dict[Mode, Callable[[Reading, Any, float], None]] = {
