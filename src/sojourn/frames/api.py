@@ -24,7 +24,8 @@ from .pause import collector_paused
 from .record import Stack
 from .resume import build, forget_makers
 from .tracing import watchers
-from .world import Baseline, Match, state
+from .world import Baseline, Match, clocks, state
+from .world.clocks import Clocks
 
 __all__ = [
     "Image",
@@ -162,6 +163,7 @@ def freeze_to(
         "carried": carried or {},
         "baseline": match.baseline.digest if match is not None else None,
         "frames": len(stack.records),
+        "clocks": clocks.reading(),
     }
     return file.write(fd, parts, header)
 
@@ -204,8 +206,11 @@ def open_image(fd: int) -> Image:
 class Thawed:
     """A process that is complete and does not run yet."""
 
-    def __init__(self, resumer: Callable[[], object], values: dict[str, Any], frames: int) -> None:
+    def __init__(
+        self, resumer: Callable[[], object], values: dict[str, Any], frames: int, clock: Clocks
+    ) -> None:
         self.frames = frames
+        self._clock = clock
         self._resumer: Callable[[], object] | None = resumer
         self._values = values
 
@@ -217,6 +222,7 @@ class Thawed:
         forget_makers()
         values, self._values = self._values, {}
         state.restore(values, start=True)
+        self._clock.start()
         return resumer
 
     def go(self) -> object:
@@ -231,6 +237,7 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
         BadImage: the image is damaged.
         Refused: this process does not have what the image refers to, or its state cannot be set up; with reasons.
     """
+    clock = Clocks(image.header.get("clocks"))
     if match is not None:
         match.settle()
     heap.remember_mapping(image.data.obj)
@@ -239,4 +246,4 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
         world.apply(roots["edits"], match)
     state.restore(roots["state"])
     records = roots["records"]
-    return Thawed(build(records), roots["state"], len(records))
+    return Thawed(build(records), roots["state"], len(records), clock)

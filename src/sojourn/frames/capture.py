@@ -35,7 +35,7 @@ from . import contexts
 from .analyze import Instruction
 from .assemble import Plan, original_of, unbuilt
 from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
-from .cstack import sleep_deadline
+from .cstack import sleep_left, wait_left
 from .layout import LiveObjects, handled_exception, verify
 from .reading import Reading
 from .record import FrameRecord, Stack
@@ -198,9 +198,11 @@ def _check_read(reading: Reading, read: Read, instruction: Instruction) -> None:
 
 
 def _time_left(blocking: Blocking, allowed: float, waited: float) -> float:
-    """Seconds: exact for `time.sleep`; for others the part before `waited` began is not known and comes on top."""
-    deadline = sleep_deadline(allowed) if blocking.callable is time.sleep else None
-    return max(0.0, allowed - waited if deadline is None else deadline - time.monotonic())
+    """Seconds, from the deadline that the call keeps on the C stack; where it is not found, the part of the wait before
+    `waited` began is not known and comes on top.
+    """
+    left = (sleep_left if blocking.callable is time.sleep else wait_left)(allowed)
+    return max(0.0, allowed - waited if left is None else left)
 
 
 def _read_caller(reading: Reading, result: Any, waited: float) -> None:

@@ -6,36 +6,42 @@ from __future__ import annotations
 
 import ctypes
 import os
-import time
 from typing import Any
+
+from sojourn._util import clock
 
 _REGISTERS = 40 + 15 * 8  # of ucontext_t: where general register 15, the stack pointer, is kept on x86-64
 _NANOSECONDS = 10**9
 _STACK_TO_SEARCH = 64 * 1024  # the interrupted call is near
-
-
 _libc = ctypes.CDLL(None)
 
 
-def sleep_deadline(seconds: float) -> float | None:
-    """The monotonic time at which a `time.sleep(seconds)` that a signal has interrupted is to end.
+def sleep_left(seconds: float) -> float | None:
+    """Seconds until a `time.sleep(seconds)` that a signal has interrupted is to end.
 
     The C function keeps the deadline as a timespec on its stack, above the signal handler that calls us. We look for
     the one pair of words that can be it: a time to come, no further away than `seconds`. None if there is not exactly
     one. Only for a caller that runs in the handler, in the main thread.
     """
-    words = words_above()
-    if words is None:
-        return None
-    now = time.monotonic()
-    first, last = int(now), int(now + seconds) + 1
-    found: set[float] = set()
+    words = words_above() or ()
+    now = clock.waiting_ns()
+    last = now + int(seconds * _NANOSECONDS)
+    first_second, last_second = now // _NANOSECONDS, last // _NANOSECONDS
+    found: set[int] = set()
     for index in range(len(words) - 1):
-        if first <= words[index] <= last and 0 <= words[index + 1] < _NANOSECONDS:
-            deadline = words[index] + words[index + 1] / _NANOSECONDS
-            if now < deadline <= now + seconds:
+        if first_second <= words[index] <= last_second and 0 <= words[index + 1] < _NANOSECONDS:
+            deadline = words[index] * _NANOSECONDS + words[index + 1]
+            if now < deadline <= last:
                 found.add(deadline)
-    return found.pop() if len(found) == 1 else None
+    return (found.pop() - now) / _NANOSECONDS if len(found) == 1 else None
+
+
+def wait_left(seconds: float) -> float | None:
+    """The same for a call that waits with a timeout (`select`, `poll`, a lock), which keeps it in nanoseconds."""
+    now = clock.waiting_ns()
+    last = now + int(seconds * _NANOSECONDS)
+    found = {word for word in words_above() or () if now < word <= last}
+    return (found.pop() - now) / _NANOSECONDS if len(found) == 1 else None
 
 
 def words_above() -> Any:

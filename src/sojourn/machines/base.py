@@ -99,7 +99,7 @@ class Frozen(msgspec.Struct, kw_only=True):
 
     fd: int
     size: int  # bytes
-    stopped_at: int  # CLOCK_MONOTONIC nanoseconds, right after the last instruction of the program
+    stopped_at: int  # nanoseconds of `_util.clock`, right after the last instruction of the program
     frames: int  # depth of the captured stack
     detail: dict[str, Any] = {}
 
@@ -181,8 +181,8 @@ class Held(Protocol):
         ...
 
     async def go(self, identity: dict[str, Any]) -> tuple[Host, int]:
-        """Run; the program is told that `identity` of itself. Returns the host and the CLOCK_MONOTONIC nanoseconds of
-        its first instruction.
+        """Run; the program is told that `identity` of itself. Returns the host and the nanoseconds (`_util.clock`)
+        of its first instruction.
         """
         ...
 

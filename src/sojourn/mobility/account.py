@@ -1,6 +1,6 @@
 """The account of one move: when each stage began, how long the program stood still, what travelled.
 
-Downtime is from the last instruction at the source to the first at the target. Both are readings of CLOCK_MONOTONIC,
+Downtime is from the last instruction at the source to the first at the target. Both are readings of `_util.clock`,
 which can be compared when both sides run under the same kernel; else the time until "running" was heard is a bound
 from above.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sojourn._util import clock
 from sojourn.image.stream import length_on_wire
 from sojourn.machines.base import Frozen
 from sojourn.mobility.link import boot_id
@@ -38,7 +39,7 @@ class Account:
     def ran(self, stopped_at: int, running: peer.Running) -> None:
         """The target said when its first instruction was."""
         self._one_clock = running.boot == boot_id()
-        self._downtime = (running.first_at if self._one_clock else time.monotonic_ns()) - stopped_at
+        self._downtime = (running.first_at if self._one_clock else clock.monotonic_ns()) - stopped_at
         self.stage("running")
 
     def facts(

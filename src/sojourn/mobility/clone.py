@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import HostDied, InternalError, PeerError, Refused, SojournError
 from sojourn.image.stream import length_on_wire
 from sojourn.machines.base import Frozen, Host, Offer
@@ -136,7 +137,7 @@ class OriginSide(Driver):
             case peer.Running():
                 self.one_clock = message.boot == boot_id()
                 if self._frozen is not None:
-                    until = message.first_at if self.one_clock else time.monotonic_ns()
+                    until = message.first_at if self.one_clock else clock.monotonic_ns()
                     self.latency = (until - self._frozen.stopped_at) / 1e9
                 self.give(On.RUNNING)
             case _:
@@ -256,7 +257,7 @@ class Cloning:
         await first.reach("origin.frozen")
         with contextlib.suppress(HostDied):  # somebody killed it: its copies are none the worse
             await self._host.unfreeze()
-        self._pause = (time.monotonic_ns() - frozen.stopped_at) / 1e9
+        self._pause = (clock.monotonic_ns() - frozen.stopped_at) / 1e9
         self._report("send")
         for side in self._sides:
             side.image(frozen)

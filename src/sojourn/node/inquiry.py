@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import Busy, HostDied, NotFound, SojournError, UsageError, WrongState
 from sojourn.machines.base import Offer
 from sojourn.mobility.source import FREEZE
@@ -140,7 +140,7 @@ class Inquiry:
             return {"reasons": _reasons(why)}
         os.close(frozen.fd)
         await process.host.unfreeze()
-        stood = (time.monotonic_ns() - frozen.stopped_at) / 1e6
+        stood = (clock.monotonic_ns() - frozen.stopped_at) / 1e6
         return {
             "reasons": [],
             "stopped_ms": round(stood, 3),

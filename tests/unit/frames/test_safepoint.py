@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -208,6 +209,28 @@ def test_a_sleep_is_captured_and_sleeps_the_rest(driver: Driver) -> None:
     assert 0.2 < left < 0.32
     assert driver.resume() == "awake"
     assert time.monotonic() - start >= left - 0.001
+
+
+def _selects() -> str:
+    select.select([], [], [], 0.6)
+    return "awake"
+
+
+def _locks() -> str:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire(True, 0.6)
+    return "awake"
+
+
+@pytest.mark.parametrize("program", [_selects, _locks])
+def test_a_wait_is_captured_with_the_rest_of_its_timeout(driver: Driver, program: Callable[[], str]) -> None:
+    with Taps(0.3):
+        assert driver.run(program) == "awake"
+    assert driver.stacks[0][0] == "reexecute"
+    left = next(value for value in driver.stacks[0][1].records[-1].values if type(value) is float)
+    assert 0 <= left <= 0.31, "not the whole timeout again"
+    assert driver.resume() == "awake"
 
 
 def test_a_pause_goes_on_until_another_signal(driver: Driver) -> None:

@@ -27,11 +27,10 @@ import gc
 import io
 import os
 import sys
-import time
 from types import FrameType
 from typing import Any
 
-from sojourn._util import descriptors, kernel
+from sojourn._util import clock, descriptors, kernel
 from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
 from sojourn.frames import api
@@ -258,7 +257,7 @@ class Commands:
         """The safe point's callback. True: done (frozen and continued, or refused for good)."""
         freeze = self._freeze
         assert freeze is not None
-        stopped_at = time.monotonic_ns()
+        stopped_at = clock.monotonic_ns()
         if stopped_at < freeze.not_before:
             return False
         within = self.busy  # called out of our handler: a blocking call was interrupted
@@ -330,7 +329,7 @@ class Commands:
         if freeze.tries < TRIES and not isinstance(
             freeze.refused, Outdated
         ):  # waiting brings no module's baseline
-            freeze.not_before = time.monotonic_ns() + (1_000_000 << freeze.tries)
+            freeze.not_before = clock.monotonic_ns() + (1_000_000 << freeze.tries)
             return False
         assert freeze.refused is not None
         self._end(error=freeze.refused)

@@ -11,11 +11,10 @@ from __future__ import annotations
 import _signal  # pyright: ignore[reportMissingImports]
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
-from sojourn._util import descriptors
+from sojourn._util import clock, descriptors
 from sojourn._util.channel import Channel
 from sojourn.errors import BadImage, InternalError, SojournError
 from sojourn.frames import api
@@ -93,7 +92,7 @@ class Held:
             run = self._thawed.release()
             self._thawed = None
             self._commands.listen()
-            self._channel.send({"event": "running", "at": time.monotonic_ns()})
+            self._channel.send({"event": "running", "at": clock.monotonic_ns()})
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._carried["mask"])
             return run
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[4] / "src"
@@ -21,17 +22,27 @@ def freeze():
 """
 
 
-def _engine(*words: str, cwd: Path | str) -> subprocess.CompletedProcess[str]:
+def _engine(*words: str, cwd: Path | str, under: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if k != "PYTHONHASHSEED"}
     return subprocess.run(
-        [sys.executable, "-m", "sojourn.frames", *words],
+        [*under, sys.executable, "-m", "sojourn.frames", *words],
         env={**env, "PYTHONPATH": str(SOURCE), "SOJOURN_REPORT": "1"},
         capture_output=True, text=True, timeout=120, cwd=cwd,
     )  # fmt: skip
 
 
-def survive(program: str, folder: Path, moves: int = 1, *, extra: dict[str, str] | None = None) -> str:
-    """Freeze and resume a program `moves` times; returns all that it printed. Raises AssertionError with its output."""
+def survive(
+    program: str,
+    folder: Path,
+    moves: int = 1,
+    *,
+    extra: dict[str, str] | None = None,
+    places: Sequence[Sequence[str]] = (),
+) -> str:
+    """Freeze and resume a program `moves` times; returns all that it printed. Raises AssertionError with its output.
+
+    `places`: what each resume is to be started by, a command line to stand before its own.
+    """
     for name, text in (extra or {}).items():
         (folder / name).write_text(textwrap.dedent(text))
     path, image = folder / "program.py", folder / "image"
@@ -40,9 +51,9 @@ def survive(program: str, folder: Path, moves: int = 1, *, extra: dict[str, str]
     printed = done.stdout
     for name in ["program.py", *(extra or {})]:  # what travels must be in the image
         (folder / name).unlink()
-    for _ in range(moves):
+    for place in places or [()] * moves:
         assert done.returncode == FROZEN, f"not frozen: {done.returncode}\n{printed}{done.stderr}"
-        done = _engine("resume", str(image), cwd="/")
+        done = _engine("resume", str(image), cwd="/", under=place)
         printed += done.stdout
     assert done.returncode == 0, f"{done.returncode}\n{printed}{done.stderr}"
     return printed
