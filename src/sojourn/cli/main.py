@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, copies, events, options, processes, show, upkeep
+from sojourn.cli import clusters, copies, events, options, processes, show, terminals, upkeep
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -56,6 +56,7 @@ for command in (
     processes.run,
     processes.ps,
     processes.logs,
+    terminals.attach,
     upkeep.show,
     upkeep.check,
     processes.move,

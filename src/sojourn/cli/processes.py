@@ -12,7 +12,8 @@ import msgspec
 
 from sojourn.cli import show
 from sojourn.cli.options import complete_node, json_option, process_argument
-from sojourn.client import Chunk, Ended, ProcessInfo, connect
+from sojourn.cli.terminals import detach_keys_option, local_size, stay
+from sojourn.client import Chunk, Ended, Process, ProcessInfo, connect
 from sojourn.errors import SojournError
 
 
@@ -46,9 +47,11 @@ Examples:
   sojourn run --python 3.13 sim.py        or a path: --python ./venv
   sojourn run --env DEBUG=1 sim.py        the rest of its environment is ours
   sojourn run --with . sim.py data.csv    this folder travels with it (docs/workspace.md)
+  sojourn run -t game.py                  with a terminal: keys, window, Ctrl-C as if it ran here
 
 \b
-Ctrl-C sends the program SIGINT, a second one stops it, a third one kills it.
+Ctrl-C sends the program SIGINT, a second one stops it, a third one kills it. With -t every key is the program's, and
+Ctrl-P Ctrl-Q detaches; `sojourn attach` comes back.
 When the terminal goes away the program goes on.
 """,
 )
@@ -68,7 +71,9 @@ When the terminal goes away the program goes on.
     multiple=True,
     help="A file or folder that travels with it. May be repeated; the program runs in a private copy.",
 )
-@click.option("--detach", is_flag=True, help="Return at once; the program's stdin is empty.")
+@click.option("-t", "--terminal", is_flag=True, help="Give it a terminal, the size of this one.")
+@detach_keys_option
+@click.option("--detach", is_flag=True, help="Return at once; its stdin is empty, unless it has a terminal.")
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @json_option
 @click.argument("program", metavar="PROGRAM.py", required=False)
@@ -79,6 +84,8 @@ def run(
     python: str | None,
     env: tuple[str, ...],
     with_: tuple[str, ...],
+    terminal: bool,
+    detach_keys: bytes,
     detach: bool,
     module: str | None,
     as_json: bool,
@@ -95,19 +102,32 @@ def run(
     if module is None and program is None:
         raise click.UsageError("name a program, or a module with -m")
     process = connect().run(
-        program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env), with_=with_
-    )
+        program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env),
+        with_=with_, terminal=terminal and (local_size() or True),
+    )  # fmt: skip
     if detach:
-        process.write_stdin(b"", eof=True)
+        if not terminal:
+            process.write_stdin(b"", eof=True)
         if as_json:
             show.as_json(process.info())
         else:
             click.echo(process.name)
         return
 
-    from sojourn.cli.attached import attach
+    emit = show_json if as_json else write_through
+    if terminal:
+        ended = stay(process.id, process.name, emit, keys=detach_keys, stdin=True, tail=None, raw=not as_json)
+        if ended is None:
+            return
+    else:
+        from sojourn.cli.attached import attach
 
-    ended = attach(process, show_json if as_json else write_through)
+        ended = attach(process, emit)
+    finish(process, ended, as_json=as_json)
+
+
+def finish(process: Process, ended: Ended, *, as_json: bool) -> None:
+    """Say how it ended, and end as it did."""
     if as_json:
         show.as_json({"name": process.name, "id": process.id, **_end(ended)})
     elif ended.state == "lost":
@@ -292,7 +312,7 @@ def write_through(chunk: Chunk) -> None:
     """The program's bytes to the stream of ours that they belong to, unchanged and at once."""
     left = memoryview(chunk.data)
     while left:
-        left = left[os.write(1 if chunk.stream == "out" else 2, left) :]
+        left = left[os.write(2 if chunk.stream == "err" else 1, left) :]
 
 
 def show_json(chunk: Chunk) -> None:

@@ -19,6 +19,7 @@ from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.terminals import AsyncProcessTerminals
 from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
 from sojourn.client.watching import Reading
 from sojourn.errors import from_wire
@@ -153,6 +154,7 @@ class AsyncCluster(AsyncClusterUpkeep):
         env: Mapping[str, str] | None = None,
         set_env: Mapping[str, str] | None = None,
         with_: Sequence[str | os.PathLike[str]] = (),
+        terminal: tuple[int, int] | bool = False,
     ) -> AsyncProcess:
         """Start a program; see `Cluster.run`."""
         workspace = None
@@ -166,7 +168,7 @@ class AsyncCluster(AsyncClusterUpkeep):
             workspace, program = packed.spec(), packed.program
         call = calls.run(
             *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
-            set_env=set_env, workspace=workspace,
+            set_env=set_env, workspace=workspace, terminal=terminal,
         )  # fmt: skip
         started = await self.link.ask(call)
         return AsyncProcess(self.link, started.name, started.id)
@@ -195,7 +197,7 @@ class AsyncCluster(AsyncClusterUpkeep):
         return AsyncProcess(self.link, row.name, row.id)
 
 
-class AsyncProcess(AsyncProcessUpkeep):
+class AsyncProcess(AsyncProcessTerminals, AsyncProcessUpkeep):
     """A process of the cluster, wherever it runs; every verb as in `Process`, to await."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -130,6 +130,7 @@ def run(
     env: Mapping[str, str] | None,
     set_env: Mapping[str, str] | None = None,
     workspace: dict[str, Any] | None = None,
+    terminal: tuple[int, int] | bool = False,
 ) -> Call[ProcessInfo]:
     if (program is None) == (module is None):
         raise UsageError(
@@ -138,7 +139,7 @@ def run(
         )
     if python is not None and os.sep in os.fspath(python):
         python = os.path.abspath(os.path.expanduser(python))  # the node has another working directory
-    spec = {
+    spec: dict[str, Any] = {
         "program": None if program is None else os.fspath(program),
         "module": module,
         "args": [str(arg) for arg in args],
@@ -149,7 +150,15 @@ def run(
         "workspace": workspace,
         "env": {**(os.environ if env is None else env), **(set_env or {})},
     }
+    if terminal is not False:
+        spec["env"].setdefault("TERM", "xterm")
+        spec["terminal"] = window(*((24, 80) if terminal is True else terminal))
     return Call("run", {key: value for key, value in spec.items() if value is not None}, ProcessInfo)
+
+
+def window(rows: int, columns: int) -> dict[str, int]:
+    """A window's size as it is sent."""
+    return {"rows": rows, "columns": columns}
 
 
 def ps(*, all: bool) -> Call[list[ProcessInfo]]:

@@ -23,6 +23,7 @@ from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.terminals import ProcessTerminals
 from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
 from sojourn.client.watching import Reading
 from sojourn.errors import from_wire
@@ -176,6 +177,7 @@ class Cluster(ClusterUpkeep):
         env: Mapping[str, str] | None = None,
         set_env: Mapping[str, str] | None = None,
         with_: Sequence[str | os.PathLike[str]] = (),
+        terminal: tuple[int, int] | bool = False,
     ) -> Process:
         """Start a program; returns as soon as it runs.
 
@@ -188,6 +190,8 @@ class Cluster(ClusterUpkeep):
                 `$VIRTUAL_ENV`, then `python3` on PATH.
             cwd: its working directory, by default this process's.
             env: its environment, by default this process's.
+            terminal: give it one, of that many rows and columns; True for the usual 24 and 80. Its output is one
+                stream then, "terminal".
             set_env: variables on top of that.
             with_: files and folders that travel with it. The program runs in a private copy, its working directory
                 at the same place in it.
@@ -207,7 +211,7 @@ class Cluster(ClusterUpkeep):
             workspace, program = packed.spec(), packed.program
         call = calls.run(
             *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
-            set_env=set_env, workspace=workspace,
+            set_env=set_env, workspace=workspace, terminal=terminal,
         )  # fmt: skip
         started = self.link.ask(call)
         return Process(self.link, started.name, started.id)
@@ -240,7 +244,7 @@ class Cluster(ClusterUpkeep):
         return Process(self.link, row.name, row.id)
 
 
-class Process(ProcessUpkeep):
+class Process(ProcessTerminals, ProcessUpkeep):
     """A process of the cluster, wherever it runs: the same handle before and after a move."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -23,8 +23,9 @@ from sojourn.node.cloning import Cloning
 from sojourn.node.draining import Draining
 from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
+from sojourn.node.output import Output
 from sojourn.node.owner import Owner, first
-from sojourn.node.requests import List, Logs, Named, Nothing, Point, Run, Wait
+from sojourn.node.requests import List, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
 from sojourn.node.spaces import Spaces
 from sojourn.node.talk import Emit
@@ -48,8 +49,10 @@ class Operations:
         self._router = Router(node, self._owner.do)
         self.draining = Draining(node)
         inquiry = Inquiry(node)
+        output = Output(node, self._router)
         self._owner.also(inquiry.owner_table)
         self._owner.also(Cloning(node).owner_table)
+        self._owner.also(output.owner_table)
         self._peer_ops: dict[str, tuple[type, Handler]] = {
             **self.draining.peer_table,
             **inquiry.peer_table,
@@ -58,11 +61,11 @@ class Operations:
         self._ops: dict[str, tuple[type, Handler]] = {
             **self.draining.table,
             **Spaces(node).table,
+            **output.table,
             "hello": (Nothing, self._hello),
             "run": (Run, self._run),
             "ps": (List, self._ps),
             "nodes": (Nothing, self._nodes),
-            "logs": (Logs, self._logs),
             "wait": (Wait, self._wait),
             "rm": (Named, self._rm),
             "down": (Nothing, self._down),
@@ -246,41 +249,6 @@ class Operations:
             except StaleEpoch:
                 known = await self._router.newer(known)
         self._directory.deleted(known.record.name, revision)
-
-    # -- output --------------------------------------------------------------------------------------------------
-
-    async def _logs(self, asked: Logs, emit: Emit) -> Any:
-        """The log from wherever it is; goes on at the next owner when the process moves."""
-        at = asked.at
-
-        async def relay(batch: Any) -> None:
-            nonlocal at
-            for stream, data in batch["chunks"]:
-                await emit({"stream": stream, "data": data})
-            at = (batch["at"][0], batch["at"][1])
-
-        known = await self._router.find(asked.name)
-        while True:
-            try:
-                return await self._router.at_owner(
-                    "logs", lambda: msgspec.structs.replace(asked, at=at), relay
-                )
-            except NodeLost:
-                # Its owner is gone. Somebody takes the process back, or it is declared lost.
-                if not asked.follow or known.record.state is State.LOST:
-                    raise
-                known = await self._moved_on(known)
-
-    async def _moved_on(self, stale: Known) -> Known:
-        """The record after its next change. Raises NotFound."""
-        name, process_id = stale.record.name, stale.record.id
-
-        def changed() -> bool:
-            now = self._directory.process(name)
-            return now is None or now.record.id != process_id or now.revision > stale.revision
-
-        await self._directory.until(changed)
-        return await self._router.find(process_id)
 
     # -- testing --------------------------------------------------------------------------------------------------
 

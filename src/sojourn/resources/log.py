@@ -29,6 +29,8 @@ ERR = 2
 TERMINAL = 3
 STREAM_NAMES = {OUT: "out", ERR: "err", TERMINAL: "terminal"}
 MAX_RECORD = 16 * 1024 * 1024
+MARK = 64 * 1024  # bytes between two places that are remembered
+UNMARKED = 1024 * 1024  # bytes that are looked through for a record's beginning
 KEPT_OPEN = 4  # descriptors of one log: a process that has moved a thousand times has a thousand segments
 _HEADER = struct.Struct(">BI")
 
@@ -71,6 +73,7 @@ class Log:
         self.ended = False
         self._sizes: dict[int, int] = {}  # epoch -> bytes of whole records
         self._files: dict[int, int] = {}  # epoch -> descriptor, of those open now; see `_file`
+        self._marks: dict[int, list[int]] = {}  # epoch -> where some records begin, of those written here
         self._growth = asyncio.Event()
         for path in folder.glob("*.log"):
             if path.stem.isdigit():
@@ -95,6 +98,9 @@ class Log:
         file, size = self._file(self.epoch), self._sizes[self.epoch]
         frame = memoryview(_HEADER.pack(stream, len(data)) + data)
         self._write(file, frame, size)
+        marks = self._marks.setdefault(self.epoch, [])
+        if size - (marks[-1] if marks else 0) >= MARK:
+            marks.append(size)
         self._sizes[self.epoch] = size + len(frame)
         self._grew()
 
@@ -162,6 +168,34 @@ class Log:
             if taken >= limit:
                 break
         return records, position
+
+    def tail(self, size: int) -> Position:
+        """A position such that at least the last `size` bytes of records are behind it, and not many more.
+
+        Where an earlier segment is long, and its records are not known, it is left out: fewer then.
+        """
+        newest = max(self._sizes, default=0)
+        position = Position(newest, self._sizes.get(newest, 0))
+        for epoch in sorted(self._sizes, reverse=True):
+            wanted = self._sizes[epoch] - size
+            start = max((mark for mark in self._marks.get(epoch, ()) if mark <= wanted), default=0)
+            if wanted - start > UNMARKED:
+                return position
+            position = Position(epoch, self._boundary(epoch, start, wanted))
+            size = -wanted
+            if size <= 0:
+                break
+        return position
+
+    def _boundary(self, epoch: int, start: int, before: int) -> int:
+        """The last beginning of a record that is not behind `before`, looking from `start` on."""
+        file, offset = self._file(epoch), start
+        while offset < before:
+            _, length = _HEADER.unpack(os.pread(file, _HEADER.size, offset))
+            if offset + _HEADER.size + length > before:
+                break
+            offset += _HEADER.size + length
+        return offset
 
     def content(self, stream: int | None = None) -> bytes:
         """All bytes of one stream (or of both, in order of arrival)."""

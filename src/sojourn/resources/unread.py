@@ -64,8 +64,10 @@ class Accepted:
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
 
-    def new(self, session: str, at: int, data: bytes) -> bytes:
-        """The part of `data`, which stands at byte `at` of a session, that has not been taken yet; now it has.
+    def new(self, session: str, at: int, data: bytes, *, eof: bool = False) -> tuple[bytes, bool]:
+        """What of `data`, which stands at byte `at` of a session, and of the session's end has not been taken yet.
+
+        Now it has.
 
         Raises:
             UsageError: something before it is missing.
@@ -73,8 +75,9 @@ class Accepted:
         known = self.known.get(session, at)  # one that has been forgotten goes on where it says
         if at > known:
             raise UsageError(f"input at byte {at} of a session of which {known} have come")
+        end = at + len(data) + eof
         self.known.pop(session, None)
-        self.known[session] = max(known, at + len(data))
+        self.known[session] = max(known, end)
         if len(self.known) > SESSIONS:
             del self.known[next(iter(self.known))]
-        return data[known - at :]
+        return data[known - at :], eof and known < end

@@ -139,3 +139,22 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     log.append(OUT, b" all")
     assert log.content() == b"kept all"
     log.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 50_000, 300_000, 10_000_000])
+def test_the_tail_begins_at_a_record_and_holds_what_was_asked_for(tmp_path: Path, size: int) -> None:
+    log = Log(tmp_path / "log", 1)
+    for epoch in (1, 2, 4):
+        log.begin(epoch)
+        for number in range(3000):
+            log.append(OUT, b"%d %d\n" % (epoch, number) * (number % 7))
+    whole = log.content()
+    position, found = log.tail(size), b""
+    while records := log.read(position)[0]:
+        found += b"".join(record.data for record in records)
+        position = log.read(position)[1]
+    assert whole.endswith(found)
+    headers = 5 * len(whole.splitlines())
+    assert min(size, len(whole) + headers) <= len(found) + headers
+    assert len(found) <= size + 100
+    log.close()

@@ -244,18 +244,20 @@ def test_the_end_of_input_is_a_key_where_lines_are_read() -> None:
 
 def test_input_that_is_sent_again_is_not_typed_twice() -> None:
     accepted = Accepted()
-    assert accepted.new("me", 0, b"abc") == b"abc"
-    assert accepted.new("me", 0, b"abc") == b""
-    assert accepted.new("you", 0, b"abc") == b"abc"
-    assert accepted.new("me", 1, b"bcde") == b"de"
+    assert accepted.new("me", 0, b"abc") == (b"abc", False)
+    assert accepted.new("me", 0, b"abc") == (b"", False)
+    assert accepted.new("you", 0, b"abc") == (b"abc", False)
+    assert accepted.new("me", 1, b"bcde") == (b"de", False)
     with pytest.raises(UsageError):
         accepted.new("me", 9, b"gap")
-    assert accepted.new("me", 5, b"f") == b"f"
+    assert accepted.new("me", 5, b"f", eof=True) == (b"f", True)
+    assert accepted.new("me", 5, b"f", eof=True) == (b"", False)
+    assert accepted.new("me", 7, b"g") == (b"g", False)
 
 
 def test_as_many_sessions_as_there_are() -> None:
     accepted = Accepted()
     for number in range(1000):
-        assert accepted.new(str(number), 0, b"x") == b"x"
+        assert accepted.new(str(number), 0, b"x") == (b"x", False)
     assert len(accepted.known) < 100
-    assert accepted.new("999", 0, b"xy") == b"y"
+    assert accepted.new("999", 0, b"xy") == (b"y", False)

@@ -58,7 +58,8 @@ class PythonHost:
 
     def type(self, session: str, at: int, data: bytes, *, eof: bool = False) -> None:
         feed = self._carrier.feed
-        feed.write(feed.accepted.new(session, at, data), eof=eof)
+        new, ends = feed.accepted.new(session, at, data, eof=eof)
+        feed.write(new, eof=ends)
 
     def resize(self, size: Size, *, redraw: bool = False) -> None:
         terminal = self._carrier.terminal

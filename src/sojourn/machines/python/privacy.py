@@ -40,6 +40,8 @@ def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
             "__main__",
         ):  # importing a library leaves its marks on others (importlib's does)
             now = sys.modules[name].__dict__
+            if type(now) is not dict:  # a class that stands for a module, as typing.io does
+                continue
             for key in [key for key in now if key not in attributes]:
                 del now[key]
             now.update(attributes)
