@@ -29,8 +29,7 @@ ERR = 2
 TERMINAL = 3
 STREAM_NAMES = {OUT: "out", ERR: "err", TERMINAL: "terminal"}
 MAX_RECORD = 16 * 1024 * 1024
-MARK = 64 * 1024  # bytes between two places that are remembered
-UNMARKED = 1024 * 1024  # bytes that are looked through for a record's beginning
+WALKED = 512 * 1024  # bytes that are looked through for a record's beginning; most records are shorter
 KEPT_OPEN = 4  # descriptors of one log: a process that has moved a thousand times has a thousand segments
 _HEADER = struct.Struct(">BI")
 
@@ -73,7 +72,6 @@ class Log:
         self.ended = False
         self._sizes: dict[int, int] = {}  # epoch -> bytes of whole records
         self._files: dict[int, int] = {}  # epoch -> descriptor, of those open now; see `_file`
-        self._marks: dict[int, list[int]] = {}  # epoch -> where some records begin, of those written here
         self._growth = asyncio.Event()
         for path in folder.glob("*.log"):
             if path.stem.isdigit():
@@ -98,9 +96,6 @@ class Log:
         file, size = self._file(self.epoch), self._sizes[self.epoch]
         frame = memoryview(_HEADER.pack(stream, len(data)) + data)
         self._write(file, frame, size)
-        marks = self._marks.setdefault(self.epoch, [])
-        if size - (marks[-1] if marks else 0) >= MARK:
-            marks.append(size)
         self._sizes[self.epoch] = size + len(frame)
         self._grew()
 
@@ -170,32 +165,44 @@ class Log:
         return records, position
 
     def tail(self, size: int) -> Position:
-        """A position such that at least the last `size` bytes of records are behind it, and not many more.
-
-        Where an earlier segment is long, and its records are not known, it is left out: fewer then.
-        """
-        newest = max(self._sizes, default=0)
-        position = Position(newest, self._sizes.get(newest, 0))
+        """A position such that at least the last `size` bytes of records are behind it, and not many more."""
+        position = Position()
         for epoch in sorted(self._sizes, reverse=True):
-            wanted = self._sizes[epoch] - size
-            start = max((mark for mark in self._marks.get(epoch, ()) if mark <= wanted), default=0)
-            if wanted - start > UNMARKED:
-                return position
-            position = Position(epoch, self._boundary(epoch, start, wanted))
-            size = -wanted
-            if size <= 0:
+            before = self._sizes[epoch] - size
+            position = Position(epoch, self._boundary(epoch, before) if before > 0 else 0)
+            if before >= 0:
                 break
+            size = -before
         return position
 
-    def _boundary(self, epoch: int, start: int, before: int) -> int:
-        """The last beginning of a record that is not behind `before`, looking from `start` on."""
-        file, offset = self._file(epoch), start
-        while offset < before:
-            _, length = _HEADER.unpack(os.pread(file, _HEADER.size, offset))
-            if offset + _HEADER.size + length > before:
+    def _boundary(self, epoch: int, before: int) -> int:
+        """The last beginning of a record that is not behind `before`.
+
+        In a long segment nobody has the time to walk through all records. There it is taken to be the last place from
+        which what look like records lead exactly to the segment's end.
+        """
+        if before > WALKED:
+            file, first = self._file(epoch), before - WALKED
+            window = os.pread(file, WALKED + 1, first)
+            for at in range(WALKED, -1, -1):
+                if window[at] in STREAM_NAMES and self._leads_to_end(epoch, first + at):
+                    return first + at
+        offset = 0
+        while (record := self._record(epoch, offset)) is not None:
+            end = offset + _HEADER.size + len(record.data)
+            if end > before:
                 break
-            offset += _HEADER.size + length
+            offset = end
         return offset
+
+    def _leads_to_end(self, epoch: int, offset: int) -> bool:
+        size, file = self._sizes[epoch], self._file(epoch)
+        while offset + _HEADER.size <= size:
+            stream, length = _HEADER.unpack(os.pread(file, _HEADER.size, offset))
+            if stream not in STREAM_NAMES or not 0 < length <= MAX_RECORD:
+                return False
+            offset += _HEADER.size + length
+        return offset == size
 
     def content(self, stream: int | None = None) -> bytes:
         """All bytes of one stream (or of both, in order of arrival)."""
