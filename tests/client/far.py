@@ -1,18 +1,44 @@
-"""A node of a local cluster that has a `/var/tmp` of its own, as another machine would: `python far.py HOME NAME`.
-
-It runs in a mount namespace that whoever starts it has made (`unshare -m`), and says "ready" when it is.
+"""A node of a local cluster that has a `/var/tmp` of its own, and lacks folders that the others have, as another
+machine would. It runs in a mount namespace.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import uvloop
 
 from sojourn.node import config
 from sojourn.node.cluster import serve
+from sojourn.testing import LocalCluster
+
+
+@contextmanager
+def far_node(
+    local: LocalCluster, name: str = "far", *, hidden: tuple[Path, ...] = (), env: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Such a node, for as long as the block lasts. Skips the test where this machine does not let us."""
+    made = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
+    if os.geteuid() or made.returncode:
+        pytest.skip("needs a mount namespace: run as root")
+    command = ["unshare", "-m", sys.executable, __file__, str(local.home), name, *map(str, hidden)]
+    environment = {**os.environ, "SOJOURN_HOME": str(local.home), **(env or {})}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as node:
+        assert node.stdout is not None
+        try:
+            assert node.stdout.readline() == b"ready\n"
+            while name not in {row.name for row in local.client.nodes()}:  # the others have yet to hear of it
+                pass
+            yield name
+        finally:
+            node.send_signal(signal.SIGTERM)
 
 
 def main(home: Path, name: str, hidden: list[str]) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,8 +18,9 @@ from sojourn.client import Cluster, Process, connect_async, embedded
 from sojourn.errors import NotFound, Refused, Unmovable, UsageError
 from sojourn.testing import LocalCluster
 
+from .far import far_node
+
 PLACES = Path("/var/tmp")
-FAR = Path(__file__).with_name("far.py")
 
 ECHO = """
 import os, select, sys
@@ -40,18 +39,8 @@ while line := ask():
 @pytest.fixture(scope="module")
 def far(local_cluster: LocalCluster) -> Iterator[str]:
     """A node with a /var/tmp of its own."""
-    made = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
-    if os.geteuid() or made.returncode:
-        pytest.skip("needs a mount namespace: run as root")
-    command = ["unshare", "-m", sys.executable, str(FAR), str(local_cluster.home), "far"]
-    environment = {**os.environ, "SOJOURN_HOME": str(local_cluster.home)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as node:
-        assert node.stdout is not None
-        try:
-            assert node.stdout.readline() == b"ready\n"
-            yield "far"
-        finally:
-            node.send_signal(signal.SIGTERM)
+    with far_node(local_cluster) as name:
+        yield name
 
 
 @pytest.fixture

@@ -49,4 +49,5 @@ def process_argument(function: F) -> F:
 
 
 complete_node = _names("node")
+complete_process = _names("process")
 process_completion = _names("process")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from sojourn.client.calls import Call
 
 if TYPE_CHECKING:
     from sojourn.client import aio, sync
+
+T = TypeVar("T")
 
 
 class Passenger(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,18 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     frames: int | None = None
 
 
+class PrepareReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that a node has now. `tool` made it; "none": it was there."""
+
+    node: str
+    like: str
+    path: str
+    python: str
+    packages: dict[str, str]
+    tool: str
+    seconds: float
+
+
 def drain(node: str, *, at_once: int, deadline: float | None) -> Call[DrainReport]:
     args: dict[str, Any] = {"node": node, "at_once": at_once}
     if deadline is not None:
@@ -81,6 +95,10 @@ def check(name: str, node: str | None, *, deadline: float | None) -> Call[CheckR
     return Call("check", args, CheckReport, repeatable=True)
 
 
+def prepare(node: str, like: str) -> Call[PrepareReport]:
+    return Call("equip", {"name": like, "node": node}, PrepareReport, repeatable=True)
+
+
 def show(name: str) -> Call[dict[str, Any]]:
     return Call("show", {"name": name}, dict, repeatable=True)
 
@@ -88,6 +106,24 @@ def show(name: str) -> Call[dict[str, Any]]:
 def step(item: Any) -> Passenger:
     """One line of a drain that is under way."""
     return msgspec.convert(item, Passenger)
+
+
+def _listen(link: sync.Link, call: Call[T], heard: Callable[[Any], None]) -> T:
+    stream = link.stream(call)
+    while True:
+        try:
+            heard(next(stream))
+        except StopIteration as end:
+            return call.result(end.value)
+
+
+async def _listen_async(link: aio.Link, call: Call[T], heard: Callable[[Any], None]) -> T:
+    async with aclosing(link.stream(call)) as stream:
+        async for answer in stream:
+            if answer.item is msgspec.UNSET:
+                return call.result(answer.ok)
+            heard(answer.item)
+    raise AssertionError("an exchange ends with an answer or an error")
 
 
 OnStep = Callable[[Passenger], None]
@@ -114,16 +150,17 @@ class ClusterUpkeep:
             on_step: told when a move begins, and what became of it.
         """
         call = drain(node, at_once=at_once, deadline=deadline)
-        stream = self.link.stream(call)
-        while True:
-            try:
-                on_step(step(next(stream)))
-            except StopIteration as end:
-                return call.result(end.value)
+        return _listen(self.link, call, lambda item: on_step(step(item)))
 
     def undrain(self, node: str) -> None:
         """The node takes processes again."""
         self.link.ask(undrain(node))
+
+    def prepare(
+        self, node: str, *, like: str, on_step: Callable[[str], None] = lambda text: None
+    ) -> PrepareReport:
+        """Make the environment at a node that the process `like` needs there. Raises Refused with the tool's words."""
+        return _listen(self.link, prepare(node, like), lambda item: on_step(str(item["text"])))
 
 
 class ProcessUpkeep:
@@ -158,12 +195,13 @@ class AsyncClusterUpkeep:
     ) -> DrainReport:
         """Move everything away from a node, which takes nothing new until `undrain`."""
         call = drain(node, at_once=at_once, deadline=deadline)
-        async with aclosing(self.link.stream(call)) as stream:
-            async for answer in stream:
-                if answer.item is msgspec.UNSET:
-                    return call.result(answer.ok)
-                on_step(step(answer.item))
-        raise AssertionError("an exchange ends with an answer or an error")
+        return await _listen_async(self.link, call, lambda item: on_step(step(item)))
+
+    async def prepare(
+        self, node: str, *, like: str, on_step: Callable[[str], None] = lambda text: None
+    ) -> PrepareReport:
+        """Make the environment at a node that the process `like` needs there."""
+        return await _listen_async(self.link, prepare(node, like), lambda item: on_step(str(item["text"])))
 
     async def undrain(self, node: str) -> None:
         """The node takes processes again."""

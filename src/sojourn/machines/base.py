@@ -217,6 +217,10 @@ class Machine(Protocol):
         """Why `prepare` would refuse this offer, as far as can be told without building anything."""
         ...
 
+    async def equip(self, offer: Offer, say: Callable[[str], Awaitable[None]]) -> dict[str, Any]:
+        """Make what `prepare` would find missing for this offer; `say` is told each step. Raises Refused."""
+        ...
+
     def forget(self, process_id: str) -> None:
         """The process is not this node's any more: what was kept for it goes."""
         ...

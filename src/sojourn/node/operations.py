@@ -21,6 +21,7 @@ from sojourn.names.registry import Known, Record
 from sojourn.node import naming
 from sojourn.node.cloning import Cloning
 from sojourn.node.draining import Draining
+from sojourn.node.equipping import Equip, Equipping
 from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
 from sojourn.node.output import Output
@@ -50,12 +51,15 @@ class Operations:
         self.draining = Draining(node)
         inquiry = Inquiry(node)
         output = Output(node, self._router)
+        self._equipping = Equipping(node)
         self._owner.also(inquiry.owner_table)
+        self._owner.also(self._equipping.owner_table)
         self._owner.also(Cloning(node).owner_table)
         self._owner.also(output.owner_table)
         self._peer_ops: dict[str, tuple[type, Handler]] = {
             **self.draining.peer_table,
             **inquiry.peer_table,
+            **self._equipping.peer_table,
             **Spaces(node).peer_table,
         }
         self._ops: dict[str, tuple[type, Handler]] = {
@@ -70,6 +74,7 @@ class Operations:
             "rm": (Named, self._rm),
             "down": (Nothing, self._down),
             "show": (Named, self._show),
+            "equip": (Equip, self._equip),
             **Watching(node).table,
             **Trusting(node).table,
             "testing.hold": (Point, self._hold),
@@ -141,6 +146,9 @@ class Operations:
             return await self._router.at_owner("show", lambda: asked, emit)
         except NodeLost:  # what the registry knows is left
             return shown((await self._router.find(asked.name)).record)
+
+    async def _equip(self, asked: Equip, emit: Emit) -> Any:
+        return await self._equipping.asked(self._router, asked, emit)
 
     async def _nodes(self, asked: Nothing, emit: Emit) -> Any:
         await self._router.catch_up()

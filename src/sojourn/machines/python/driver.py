@@ -18,10 +18,11 @@ from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec, Trouble
 from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
 from sojourn.machines.python.carrier import Carrier
+from sojourn.machines.python.environments import Environments, Say
 from sojourn.machines.python.hosted import PAGE, PythonHeld, PythonHost
 from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
-from sojourn.machines.python.packages import Environment
+from sojourn.machines.python.packages import Environment, translated
 from sojourn.machines.python.templates import HasThreads, Key, Template
 from sojourn.machines.python.workspace import Kept
 from sojourn.machines.python.workspaces import Workspaces, sweep
@@ -62,6 +63,7 @@ class PythonMachine:
         self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
         self._store = Store(state.parent / "blobs" if blobs is None else blobs)
         self._workspaces = Workspaces(state, self._store)
+        self._environments = Environments(state.parent / "environments")
         self._left: list[str] = []  # roots of workspaces that have gone from here, whose templates are still warm
         self._carriers: set[Carrier] = set()
         self._sessions: set[int] = set()  # of every host there has been
@@ -142,13 +144,17 @@ class PythonMachine:
     ) -> PythonHeld:
         environment: dict[str, str] = offer.detail["environment"]
         cwd: str = offer.detail["cwd"]
+        renamed = translated(offer.detail.get("paths") or probed.paths, probed.paths)
+        entries: list[str] = offer.detail["path"]
+        path = [renamed.get(entry, entry) for entry in entries]
         if kept is not None and not os.path.isdir(cwd):
             cwd = str(kept.root)  # the program has removed it since; where it is now it says itself
         order = Order(
             node=os.getpid(),
             cwd=cwd,
             environment=environment,
-            path=offer.detail["path"],
+            path=path,
+            renamed=renamed,
             terminal=offer.detail.get("terminal", False),
             baseline=str(await self._baselines.fetched(next(iter(offer.blobs)), fetch)),
             workspace="" if kept is None else str(kept.root.resolve()),
@@ -195,14 +201,27 @@ class PythonMachine:
                     f"the working directory {folder} is not here: start the program with "
                     "`sojourn run --with DIR`, and it travels along"
                 )
-        probed: Probed | None = None
         try:
-            probed = await self._interpreters.like(offer.interpreter, self._environment)
-            where = f"{probed.interpreter.path} on the target"
-            reasons += Environment.of(probed.paths).lacks(offer.packages, where)
+            alike = await self._interpreters.like(
+                offer.interpreter, self._environment, self._environments.pythons()
+            )
         except SojournError as error:
-            reasons.append(error.message)
-        return reasons, probed
+            return [*reasons, error.message], None
+        lacking = [(_lacks(probed, offer), probed) for probed in alike]
+        least, probed = next((each for each in lacking if not each[0]), lacking[0])
+        if least:
+            least.append(f"`sojourn node prepare NODE --like {offer.name}` makes an environment that has it all")
+        return reasons + least, probed
+
+    async def equip(self, offer: Offer, say: Say) -> dict[str, Any]:
+        alike = await self._interpreters.like(offer.interpreter, self._environment)
+        base = next((probed for probed in alike if not probed.is_virtual), alike[0])
+        done = await self._environments.make(base.interpreter, offer.packages, say)
+        probed = await self._interpreters.probe(done["python"])
+        reasons = _lacks(probed, offer)
+        if probed.interpreter.digest != offer.interpreter.digest or reasons:
+            raise Refused("the environment was made, and is not like the process's", reasons=reasons)
+        return done
 
     def blob(self, digest: str) -> Path | None:
         return self._baselines.path(digest) or self._workspaces.blob(digest)
@@ -255,7 +274,8 @@ class PythonMachine:
                 resources=found["descriptors"],
                 blobs=blobs,
                 workspace=workspace,
-                detail=identity.detail | {"folder": found["folder"], "path": found["path"]},
+                detail=identity.detail
+                | {"folder": found["folder"], "path": found["path"], "paths": probed.paths},
             )
 
         return describe
@@ -303,6 +323,11 @@ class PythonMachine:
 
 def _log_trouble(process_id: str, what: str, mended: bool) -> None:
     logger.log(logging.INFO if mended else logging.WARNING, what, extra={"told": {"id": process_id}})
+
+
+def _lacks(probed: Probed, offer: Offer) -> list[str]:
+    where = f"{probed.interpreter.path} on the target"
+    return Environment.of(probed.paths).lacks(offer.packages, where)
 
 
 def inside(spec: StartSpec, root: Path) -> StartSpec:

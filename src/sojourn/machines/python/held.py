@@ -27,13 +27,22 @@ from sojourn.resources import files, standard
 class Held:
     """`match` is this process's match of the baseline that the node names by `digest`."""
 
-    def __init__(self, channel: Channel, launch: Launch, match: Any, digest: str, workspace: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        launch: Launch,
+        match: Any,
+        digest: str,
+        workspace: str,
+        renamed: dict[str, str],
+    ) -> None:
         self._channel = channel
         self._launch = launch
         self._streams = files.Streams(workspace)
         self._commands = Commands(channel, self._streams)
         self._match = match
         self._digest = digest
+        self._renamed = renamed
         self._carried: dict[str, Any] = {}
         self._thawed: api.Thawed | None = None
 
@@ -75,7 +84,7 @@ class Held:
     def _aim(self) -> None:
         main = sys.modules["__main__"].__dict__
         kept = {name: main[name] for name in ("__loader__", "__file__", "__cached__") if name in main}
-        path = list(sys.path)
+        path = [self._renamed.get(entry, entry) for entry in sys.path]
         # `site` goes on from here, and must not import this for a program that has run long since.
         unasked = sys.modules.setdefault("usercustomize", None) is None  # pyright: ignore
 

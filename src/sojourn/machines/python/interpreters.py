@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,11 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     build: Build
     paths: list[str]  # sys.path with no PYTHON* variables: where its packages are
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is a virtual environment's, which may go away."""
+        return Path(self.interpreter.path).parent.with_name("pyvenv.cfg").exists()
+
     def objection(self, env: Mapping[str, str]) -> str | None:
         """Why this interpreter cannot carry a process with this environment, or None; names both sides."""
         found = objection(self.build, env.get(JIT_SWITCH))
@@ -90,21 +95,27 @@ class Interpreters:
             raise Refused(objection, reasons=[objection], advice="name another with --python")
         return probed
 
-    async def like(self, wanted: Interpreter, env: Mapping[str, str]) -> Probed:
-        """One that can go on where `wanted` has stopped: the one at its path, or any that is built the same.
+    async def like(
+        self, wanted: Interpreter, env: Mapping[str, str], others: Iterable[str] = ()
+    ) -> list[Probed]:
+        """Those that can go on where `wanted` has stopped: the one at its path, and any that is built the same, those
+        at the paths `others` among them.
 
         Raises:
-            Refused: names both sides.
+            Refused: there is none; names both sides.
         """
         seen: list[str] = []
-        for path in (wanted.path, *self._candidates(env)):
+        found: dict[str, Probed] = {}
+        for path in (wanted.path, *others, *self._candidates(env)):
             try:
                 probed = await self.probe(path)
             except UsageError:
                 continue
             if probed.interpreter.digest == wanted.digest:
-                return probed
+                found.setdefault(probed.interpreter.path, probed)
             seen.append(f"{probed.interpreter.implementation} {probed.interpreter.version}")
+        if found:
+            return list(found.values())
         needs = f"{wanted.implementation} {wanted.version} ({wanted.arch}), as at {wanted.path}"
         raise Refused(f"the program needs {needs}; here there is {', '.join(sorted(set(seen))) or 'none'}")
 

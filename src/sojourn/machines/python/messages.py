@@ -41,6 +41,7 @@ class Order:
     args: list[str] = field(default_factory=list[str])
     environment: dict[str, str] = field(default_factory=dict[str, str])
     path: list[str] | None = None  # sys.path while modules are imported; None: as the interpreter makes it
+    renamed: dict[str, str] = field(default_factory=dict[str, str])  # entries of sys.path that are elsewhere here
     modules: list[str] = field(default_factory=list[str])  # to import, in this order
     terminal: bool = False  # the standard streams are a terminal, which becomes the controlling one
     workspace: str = ""  # its root, where the program has one

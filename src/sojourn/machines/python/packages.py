@@ -12,6 +12,24 @@ from importlib import metadata
 from typing import ClassVar
 
 
+def translated(source: list[str], target: list[str]) -> dict[str, str]:
+    """What an interpreter's own entries of sys.path become under another that is built the same.
+
+    Site folders become site folders, the library's become the library's, each in their order; what has no counterpart
+    stays as it is.
+    """
+    found: dict[str, str] = {}
+    for kind in (True, False):
+        here = [path for path in source if _is_site(path) is kind]
+        there = [path for path in target if _is_site(path) is kind]
+        found |= {old: new for old, new in zip(here, there, strict=False) if old != new}
+    return found
+
+
+def _is_site(path: str) -> bool:
+    return path.rstrip("/").endswith(("site-packages", "dist-packages"))
+
+
 class Environment:
     """The distributions that are found on a list of folders."""
 
@@ -30,7 +48,7 @@ class Environment:
     @classmethod
     def of(cls, paths: Iterable[str]) -> Environment:
         """The environment of these entries of sys.path (site-packages and their like among them)."""
-        folders = [path for path in paths if path.rstrip("/").endswith(("site-packages", "dist-packages"))]
+        folders = [path for path in paths if _is_site(path)]
         mark = tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders if os.path.isdir(folder))
         if mark not in cls._known:
             cls._known[mark] = cls(folder for folder, _ in mark)

@@ -152,7 +152,7 @@ class Template:
             self.match = pristine(order, self.coerced)
         channel.send({"event": "born", "pid": os.getpid()})
         digest = os.path.basename(order.baseline or "")
-        Held(channel, self.launch, self.match, digest, order.workspace).serve()
+        Held(channel, self.launch, self.match, digest, order.workspace, order.renamed).serve()
         return True
 
     def be_pristine(self, op: str, order: Order) -> None:
