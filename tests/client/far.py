@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import uvloop
 
@@ -22,21 +23,27 @@ from sojourn.testing import LocalCluster
 
 @contextmanager
 def far_node(
-    local: LocalCluster, name: str = "far", *, hidden: tuple[Path, ...] = (), env: Mapping[str, str] | None = None
+    local: LocalCluster, *, hidden: tuple[Path, ...] = (), env: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Such a node, for as long as the block lasts. Skips the test where this machine does not let us."""
+    """The last node of the cluster, ended and started again as such a one, for as long as the block lasts. Skips the
+    test where this machine does not let us.
+    """
     made = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
     if os.geteuid() or made.returncode:
         pytest.skip("needs a mount namespace: run as root")
-    command = ["unshare", "-m", sys.executable, __file__, str(local.home), name, *map(str, hidden)]
+    entry = local.entries[-1]
+    if psutil.pid_exists(entry.pid):
+        os.kill(entry.pid, signal.SIGTERM)
+        psutil.Process(entry.pid).wait(30)
+    command = ["unshare", "-m", sys.executable, __file__, str(local.home), entry.name, *map(str, hidden)]
     environment = {**os.environ, "SOJOURN_HOME": str(local.home), **(env or {})}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as node:
         assert node.stdout is not None
         try:
             assert node.stdout.readline() == b"ready\n"
-            while name not in {row.name for row in local.client.nodes()}:  # the others have yet to hear of it
-                pass
-            yield name
+            while "up" not in {row.state for row in local.client.nodes() if row.name == entry.name}:
+                pass  # the others have yet to hear of it
+            yield entry.name
         finally:
             node.send_signal(signal.SIGTERM)
 
@@ -46,7 +53,6 @@ def main(home: Path, name: str, hidden: list[str]) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
     cluster = config.read(home)
     assert cluster is not None
-    config.node_folder(home, name).mkdir(parents=True, exist_ok=True, mode=0o700)
     sys.exit(uvloop.run(serve(home, name, cluster, lambda place: print("ready", flush=True))))
 
 

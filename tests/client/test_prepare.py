@@ -48,6 +48,13 @@ def wheel(folder: Path, name: str, version: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def local_cluster() -> Iterator[LocalCluster]:
+    """One for this module: its last node is to be another machine."""
+    with LocalCluster(nodes=3) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     wheel(folder, "tiny", "1.5")
@@ -63,6 +70,12 @@ def venv(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as file:
         file.extractall(site)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def unprepared(local_cluster: LocalCluster) -> None:
+    """No environment is left of an earlier test."""
+    shutil.rmtree(local_cluster.home / "nodes" / local_cluster.nodes[-1] / "environments", ignore_errors=True)
 
 
 @pytest.fixture
@@ -118,7 +131,7 @@ def test_a_prepared_node_takes_the_process(
             pytest.skip("uv is on PATH, and goes first")
         env["PYTHONPATH"] = str(without_uv(tmp_path / "without"))
     home = local_cluster.nodes[0]
-    with far_node(local_cluster, f"far-{tool}", hidden=(venv,), env=env) as far:
+    with far_node(local_cluster, hidden=(venv,), env=env) as far:
         with pytest.raises(Refused) as caught:
             process.move(far)
         assert "tiny 1.5" in caught.value.reasons[0] and "node prepare" in caught.value.reasons[1]
@@ -143,7 +156,7 @@ def test_an_index_that_has_it_not_is_told_with_its_words(
     process: Process, local_cluster: LocalCluster, venv: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "none").mkdir()
-    with far_node(local_cluster, "far-none", hidden=(venv,), env=offline(tmp_path / "none")) as far:
+    with far_node(local_cluster, hidden=(venv,), env=offline(tmp_path / "none")) as far:
         with pytest.raises(Refused) as caught:
             local_cluster.client.prepare(far, like=process.name)
         assert "tiny" in " ".join(caught.value.reasons) and "index" in str(caught.value.advice)
