@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, copies, events, node, options, processes, show, terminals, upkeep
+from sojourn.cli import clusters, copies, doctor, events, node, options, processes, show, terminals, upkeep
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -70,6 +70,7 @@ for command in (
     node.node,
     upkeep.drain,
     clusters.down,
+    doctor.doctor,
 ):
     sojourn.add_command(command)
 

@@ -30,9 +30,18 @@ def down(home: Path) -> Any:
     return _node("down", home)
 
 
+def doctor(home: Path) -> Any:
+    """What is wrong with this machine: a list of findings (`sojourn.node.doctor`). Raises SojournError."""
+    return _run(["sojourn.node.doctor", str(home)], home)
+
+
 def _node(verb: str, home: Path, *options: str) -> Any:
     """Run `python -m sojourn.node VERB`, which answers in JSON; errors in wire form on either stream."""
-    command = [sys.executable, "-m", "sojourn.node", verb, "--home", str(home), *options, "--json"]
+    return _run(["sojourn.node", verb, "--home", str(home), *options, "--json"], home)
+
+
+def _run(words: list[str], home: Path) -> Any:
+    command = [sys.executable, "-m", *words]
     environment = {**os.environ, "SOJOURN_HOME": str(home)}
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False
@@ -44,7 +53,7 @@ def _node(verb: str, home: Path, *options: str) -> Any:
         if isinstance(said, dict):
             raise from_wire(said.get("error", said))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     said = done.stderr.decode(errors="replace").strip() or f"it ended with status {done.returncode}"
-    raise SojournError(f"`python -m sojourn.node {verb}` failed: {said}")
+    raise SojournError(f"`python -m {' '.join(words[:2])}` failed: {said}")
 
 
 def _last_json(text: bytes) -> Any:

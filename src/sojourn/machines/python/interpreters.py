@@ -131,6 +131,19 @@ class Interpreters:
                 found.setdefault(probed.interpreter.path, probed)
         return list(found.values())
 
+    async def looked_at(self, env: Mapping[str, str]) -> dict[str, str | None]:
+        """Every interpreter found, by path, with what stands against it."""
+        found: dict[str, str | None] = {}
+        for path in self._candidates(env):
+            try:
+                probed = await self.probe(path)
+            except UsageError as why:
+                found[path] = why.message
+                continue
+            about = probed.interpreter
+            found.setdefault(f"{about.path} ({about.version})", probed.objection(env))
+        return found
+
     async def probe(self, path: str) -> Probed:
         """What the interpreter at `path` says of itself."""
         try:

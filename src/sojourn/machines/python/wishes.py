@@ -22,11 +22,10 @@ from __future__ import annotations
 
 import _thread
 import os
-import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from sojourn._util import descriptors
+from sojourn._util import clock, descriptors
 from sojourn.errors import Busy, NotMobile, Pinned, SojournError
 from sojourn.frames.capture import Pin, capture_stack
 
@@ -107,7 +106,7 @@ class Wishes:
                 commands.answer(freeze.number, error=Pinned("a signal came first"))
                 return
             try:
-                stopped_at = time.monotonic_ns()
+                stopped_at = clock.monotonic_ns()
                 stack = self._captured(freeze, frame)
                 if stack is not None:
                     commands.freeze_now(freeze, stack, stopped_at)
