@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import click
 
 from sojourn import __version__
-from sojourn.cli import clusters, copies, doctor, events, node, options, processes, show, terminals, upkeep
+from sojourn.cli import (
+    clusters,
+    copies,
+    doctor,
+    events,
+    images,
+    node,
+    options,
+    processes,
+    show,
+    terminals,
+    upkeep,
+)
 from sojourn.errors import SojournError, UsageError
 
 HELP = """Run Python programs that move between machines while they run.
@@ -61,6 +73,9 @@ for command in (
     upkeep.check,
     processes.move,
     copies.clone,
+    images.freeze,
+    images.thaw,
+    images.inspect,
     processes.wait,
     processes.stop,
     processes.kill,

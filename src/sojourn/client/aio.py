@@ -19,6 +19,7 @@ from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.images import AsyncClusterImages, AsyncProcessImages
 from sojourn.client.terminals import AsyncProcessTerminals
 from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
 from sojourn.client.watching import Reading
@@ -125,7 +126,7 @@ class Link:
             self._idle.pop().close()
 
 
-class AsyncCluster(AsyncClusterUpkeep):
+class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect_async`."""
 
     def __init__(self, home: Path, node: str | None = None) -> None:
@@ -197,7 +198,7 @@ class AsyncCluster(AsyncClusterUpkeep):
         return AsyncProcess(self.link, row.name, row.id)
 
 
-class AsyncProcess(AsyncProcessTerminals, AsyncProcessUpkeep):
+class AsyncProcess(AsyncProcessTerminals, AsyncProcessUpkeep, AsyncProcessImages):
     """A process of the cluster, wherever it runs; every verb as in `Process`, to await."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -36,6 +36,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None  # of the host process, on its node
     program: str = ""
     terminal: bool = False  # whether it has one
+    file: str = ""  # the image of a frozen process, where it was written
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):

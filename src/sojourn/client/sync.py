@@ -23,6 +23,7 @@ from sojourn.client import calls, copies
 from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
+from sojourn.client.images import ClusterImages, ProcessImages
 from sojourn.client.terminals import ProcessTerminals
 from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
 from sojourn.client.watching import Reading
@@ -146,7 +147,7 @@ class Link:
             self._idle.pop().close()
 
 
-class Cluster(ClusterUpkeep):
+class Cluster(ClusterUpkeep, ClusterImages):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect`. Safe to share by
     threads.
     """
@@ -244,7 +245,7 @@ class Cluster(ClusterUpkeep):
         return Process(self.link, row.name, row.id)
 
 
-class Process(ProcessTerminals, ProcessUpkeep):
+class Process(ProcessTerminals, ProcessUpkeep, ProcessImages):
     """A process of the cluster, wherever it runs: the same handle before and after a move."""
 
     def __init__(self, link: Link, name: str, id: str) -> None:

@@ -142,7 +142,7 @@ class Draft:
         with self._naming():
             self._form.put(name, data, len(data))
 
-    def segment(self, kind: Kind, fd: int, size: int, *, epoch: int = 0) -> list[Piece]:
+    def segment(self, kind: Kind, fd: int, size: int, *, epoch: int = 0, name: str = "") -> list[Piece]:
         """Add the first `size` bytes of `fd`, in pieces. Raises StorageError, Cancelled."""
 
         def piece(offset: int) -> Piece:
@@ -152,7 +152,8 @@ class Draft:
             data = os.pread(fd, length, offset)
             if len(data) != length:
                 raise StorageError(f"{kind} ends at {offset + len(data)}, not at {size}")
-            return Piece(kind=kind, digest=self.blob(data, length), size=length, offset=offset, epoch=epoch)
+            digest = self.blob(data, length)
+            return Piece(kind=kind, digest=digest, size=length, offset=offset, epoch=epoch, name=name)
 
         offsets = range(0, size, LARGEST_PIECE)
         if len(offsets) < 2:

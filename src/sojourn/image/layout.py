@@ -154,13 +154,18 @@ def blob(layout: Layout, digest: str, size: int) -> bytes:
 
 def blob_into(layout: Layout, digest: str, into: memoryview) -> None:
     """A blob of exactly the length of `into`, compared with its name; on BadImage what is there means nothing."""
-    name = "blobs/sha256/" + digest.removeprefix("sha256:")
-    size = layout.size(name)
-    if size != len(into):
-        raise BadImage(f"{name} of the image has {size} bytes, not {len(into)}")
+    name = check_size(layout, digest, len(into))
     layout.read(name, into)
     if hashlib.sha256(into).hexdigest() != digest.removeprefix("sha256:"):
         raise BadImage(f"{name} of the image holds something else: it is damaged")
+
+
+def check_size(layout: Layout, digest: str, size: int) -> str:
+    """The file of a blob, which has this size. Raises BadImage."""
+    name = "blobs/sha256/" + digest.removeprefix("sha256:")
+    if (found := layout.size(name)) != size:
+        raise BadImage(f"{name} of the image has {found} bytes, not {size}")
+    return name
 
 
 def document(layout: Layout, name: str) -> bytes:

@@ -9,7 +9,7 @@ signature are its annotations, which stay with it wherever it is copied.
 | segment | what it holds | who reads it |
 |---|---|---|
 | `memory` | the container of `frames.file`, the node's trailer: heap, frames, buffers | the thawing host, at last |
-| `baseline` | the pristine world that the memory is a difference to | the thawing host |
+| `blob` | what nodes know by digests of their own: the baseline, the content of a workspace | the node |
 | `log` | everything the process has written, a segment for each epoch | the node |
 | `inspect` | code, resources, execution, memory, as plain JSON | people |
 
@@ -34,7 +34,7 @@ LARGEST_DOCUMENT = (
     16 << 20
 )  # bytes of index, OCI manifest or manifest: environments and search paths fit many times
 LARGEST_PIECE = 16 << 20
-LARGEST = {"memory": 1 << 40, "baseline": 1 << 30, "log": 1 << 40, "inspect": 8 << 20}
+LARGEST = {"memory": 1 << 40, "blob": 1 << 40, "log": 1 << 40, "inspect": 8 << 20}
 MOST_PIECES = 1 << 17
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -45,8 +45,9 @@ LAYER = "application/vnd.sojourn.process.{}.v1"
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _KEY, _SIGNATURE = "org.sojourn.key", "org.sojourn.signature"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_BLOB = re.compile(r"[0-9a-f]{64}")
 
-Kind = Literal["memory", "baseline", "log", "inspect"]
+Kind = Literal["memory", "blob", "log", "inspect"]
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +58,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     offset: int = 0  # in its segment
     epoch: int = 0  # of a log: which of its segments
+    name: str = ""  # of a blob: by which nodes know it
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +102,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str]  # distributions with their versions
     seed: int  # of str hashes
     resources: list[dict[str, Any]]  # as the machine describes them: kind, name, binding, descriptor
-    baseline: str  # the BLAKE3 digest by which nodes know the baseline
+    blobs: list[str]  # by which names nodes know them (BLAKE3); the baseline comes first
+    workspace: dict[str, Any] | None = None  # the folders that travel with it, as the machine describes them
     detail: dict[str, Any]  # what else the machine needs to make a place
     pieces: list[Piece]
 
@@ -110,6 +113,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def size(self, kind: Kind) -> int:
         return sum(piece.size for piece in self.of(kind))
+
+    def sizes(self) -> dict[str, int]:
+        """The blobs, by name."""
+        found = dict.fromkeys(self.blobs, 0)
+        for piece in self.of("blob"):
+            found[piece.name] = found.get(piece.name, 0) + piece.size
+        return found
 
 
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -234,6 +244,8 @@ def read(data: bytes, layers: list[Descriptor]) -> Manifest:
         (each.digest, each.size) for each in layers
     ]:
         raise BadImage("the image lists other pieces than its manifest")
+    if not all(_BLOB.fullmatch(name) for name in found.blobs):
+        raise BadImage("the image names a blob as no blob is named")
     _check_pieces(found.pieces)
     if not found.of("memory") or not found.of("inspect"):
         raise BadImage("the image is not whole: a segment is missing")
@@ -241,13 +253,14 @@ def read(data: bytes, layers: list[Descriptor]) -> Manifest:
 
 
 def _check_pieces(pieces: list[Piece]) -> None:
-    ends: dict[tuple[str, int], int] = {}
+    ends: dict[tuple[str, int, str], int] = {}
     sizes: dict[str, int] = {}
     for piece in pieces:
-        place = (piece.kind, piece.epoch)
+        place = (piece.kind, piece.epoch, piece.name)
         if not _DIGEST.fullmatch(piece.digest) or not 0 <= piece.size <= LARGEST_PIECE:
             raise BadImage(f"a piece of {piece.kind} has {piece.size} bytes; {LARGEST_PIECE} are allowed")
-        if piece.epoch < 0 or (piece.epoch and piece.kind != "log") or piece.offset != ends.get(place, 0):
+        strange = (piece.epoch and piece.kind != "log") or (piece.name and piece.kind != "blob")
+        if strange or piece.epoch < 0 or piece.offset != ends.get(place, 0):
             raise BadImage(f"the pieces of {piece.kind} do not join")
         ends[place] = piece.offset + piece.size
         sizes[piece.kind] = sizes.get(piece.kind, 0) + piece.size

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from sojourn.errors import BadImage, Untrusted
+from sojourn.errors import BadImage, NotFound, Untrusted
 from sojourn.image import layout, manifest
 from sojourn.image.draft import HANDS
 from sojourn.image.layout import Layout
@@ -44,6 +44,12 @@ class Opened:
         """A whole segment, compared with its digests. Raises BadImage."""
         return b"".join(self.piece(piece) for piece in self.manifest.of(kind))
 
+    def blob(self, name: str) -> bytes:
+        """A blob, by the name by which nodes know it. Raises NotFound, BadImage."""
+        if name not in self.manifest.blobs:
+            raise NotFound(f"the image has no blob {name!r}")
+        return b"".join(self.piece(piece) for piece in self.manifest.of("blob") if piece.name == name)
+
     def piece(self, piece: Piece) -> bytes:
         """One piece, compared with its digest. Raises BadImage."""
         return layout.blob(self._files, piece.digest, piece.size)
@@ -53,7 +59,6 @@ class Opened:
         if self.distrust is not None:
             raise self.distrust
         pieces, size = self.manifest.of("memory"), self.manifest.size("memory")
-        self._check_sizes(pieces)  # before room is made for what is not there
         room = Room(size)
         try:
             with memoryview(room.fit(size)) as whole:
@@ -72,12 +77,6 @@ class Opened:
             room.close()
             raise
         return room
-
-    def _check_sizes(self, pieces: list[Piece]) -> None:
-        for piece in pieces:
-            name = "blobs/sha256/" + piece.digest.removeprefix("sha256:")
-            if (size := self._files.size(name)) != piece.size:
-                raise BadImage(f"{name} of the image has {size} bytes, not {piece.size}")
 
 
 @contextmanager
@@ -110,7 +109,10 @@ def _check(files: Layout, verifier: Verifier) -> Opened:
         verifier.verify(key, signature, data)
     except Untrusted as why:
         distrust = _who(data, fingerprint(key), why)
-    return Opened(files, manifest.read(data, around.layers), fingerprint(key), distrust)
+    found = manifest.read(data, around.layers)
+    for piece in found.pieces:  # before room is made anywhere for what is not there
+        layout.check_size(files, piece.digest, piece.size)
+    return Opened(files, found, fingerprint(key), distrust)
 
 
 def _who(data: bytes, key: str, why: Untrusted) -> Untrusted:

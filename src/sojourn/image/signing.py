@@ -2,8 +2,7 @@
 
 Concepts. A *signer* signs bytes with a key and has a public half by which it is known; a *verifier* says whether a
 signature holds and whether it believes the key. What stands behind them is not the images' business: today one key
-for each cluster, in a file that only its owner may read; an authority that certifies a key for each node fits the
-same two interfaces.
+for each home, in a file that only its owner may read, and the cluster believes the keys that its nodes announce.
 
 The signature is Ed25519 over a fixed preamble and the bytes, so that a signature made for something else can never be
 taken for one of an image. A key is named by its *fingerprint*: the first 32 hexadecimal digits of its SHA-256.
@@ -62,12 +61,13 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         try:
+            _make(path)
             seed = path.read_bytes()
         except OSError as why:
             raise UsageError(f"the cluster's key for images cannot be read: {why}") from why
         if len(seed) != PUBLIC:
             raise UsageError(
-                f"{path} is not a key: it has {len(seed)} bytes", advice="remove it; `up` makes another"
+                f"{path} is not a key: it has {len(seed)} bytes", advice="remove it; another is made"
             )
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -76,14 +76,20 @@ class KeyFile:
         return self._key.sign(_PREAMBLE + data)
 
 
-def make_key(path: Path) -> None:
-    """Make the file unless it is there. (No cryptography needed: a private Ed25519 key is 32 random bytes.)"""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
+def _make(path: Path) -> None:
+    """Make the file unless it is there, whole from its first moment: several nodes may come at once."""
+    if path.exists():
         return
-    with os.fdopen(fd, "wb") as file:
-        file.write(secrets.token_bytes(PUBLIC))
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(secrets.token_bytes(PUBLIC))  # a private Ed25519 key is any 32 random bytes
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 class Believed:

@@ -122,8 +122,17 @@ class Host(Protocol):
         """
         ...
 
-    async def freeze(self, *, deadline: float, copy: bool = False, wish: int | None = None) -> Frozen:
-        """Freeze at a safe point within `deadline` seconds, capture, and stop the host process.
+    async def inspect(self) -> tuple[Offer, dict[str, Any]]:
+        """What it needs, as in an offer but with no blobs, and what it is doing: `frames` with lines and locals, its
+        `modules`, how many of the `library`. Prepares nothing, and refuses nothing. Raises Pinned, HostDied.
+        """
+        ...
+
+    async def freeze(
+        self, *, deadline: float, copy: bool = False, wish: int | None = None, seen: bool = False
+    ) -> Frozen:
+        """Freeze at a safe point within `deadline` seconds, capture, and stop the host process. With `seen` the
+        image has a segment `inspect` too, the JSON of what `inspect` gives.
 
         All output written so far is in the log when this returns. With `copy` the image is one for a copy; with
         `wish` it is taken where the program waits for that request of its own (`Wish`).

@@ -66,7 +66,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 OVER = frozenset({State.ENDED, State.LOST})
 """States in which nothing of the process runs and only `rm` remains."""
 
-RAISES_EPOCH = frozenset({Event.COMMITTED, Event.TAKEN_BACK, Event.NODE_RETURNED})
+RAISES_EPOCH = frozenset({Event.COMMITTED, Event.TAKEN_BACK, Event.THAWED, Event.NODE_RETURNED})
 """Events that change the owner, or settle who it is: the epoch goes up by one."""
 
 

@@ -27,6 +27,13 @@ class Stay(msgspec.Struct, frozen=True, array_like=True):
     since: float  # Unix time
 
 
+class Rest(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a frozen process is."""
+
+    image: str  # the id of the freeze: another image of the same process is not it
+    file: str  # where it was written, on its node's machine
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the registry knows about one process."""
 
@@ -46,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int | None = None  # of the host process, on its node
     move: str = ""  # the latest move of the process
     stays: list[Stay] = []  # where it was before, oldest first, as of its latest move
+    rest: Rest | None = None  # while it is frozen
     fallback: str = ""  # while a commit is unconfirmed: the node that still has the stopped source copy
 
 
@@ -66,6 +74,7 @@ class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interpreters: list[dict[str, Any]] = []
     load: float = 0.0
     draining: bool = False  # it takes nothing new
+    image_key: str = ""  # by which its images are known, hexadecimal
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 HOME/                    0700
   cluster.json           0600  cluster id, how to reach NATS, nodes, hash seed, options
   ca.pem                 0600  the certificate of the cluster's authority
+  image.key              0600  signs images; outlives the cluster, so that the next one here believes them
   authority/             0700  where `up` ran: the authority's key, the keeper's certificate, join tokens
   nats/                  0700  the embedded server's certificate, configuration, log and store
   nodes/NAME/            0700  node.pem, node.key, control.sock (all 0600), node.log, logs/, blobs/, ...
@@ -68,6 +69,10 @@ def read(home: Path) -> Cluster | None:
 
 def write(home: Path, cluster: Cluster) -> None:
     write_private(cluster_file(home), msgspec.json.format(msgspec.json.encode(cluster)))
+
+
+def image_key(home: Path) -> Path:
+    return home / "image.key"
 
 
 def node_folder(home: Path, name: str) -> Path:

@@ -231,7 +231,9 @@ class Node:
             self.directory.apply(step)
 
     def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
-        """Addresses are remembered. When a record is gone, what this node kept of the process goes too."""
+        """Addresses are remembered. When a record is gone, what this node kept of the process goes too; when a process
+        that rests here was thawed elsewhere, those who read its log are sent on.
+        """
         if isinstance(new, NodeEntry):
             self._addresses[name] = new.address
         if isinstance(old, NodeEntry) and new is None and name != self.name:
@@ -243,12 +245,16 @@ class Node:
                 self.ending.set()
         if kind == "process" and isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
-            if process is not None and process.over.is_set():
+            if process is not None and (process.over.is_set() or process.resting):
                 del self.processes[old.id]
                 process.depart()
-            if process is None or process.over.is_set():
+            if process is None or process.over.is_set() or process.resting:
                 self._forget_log(old.id)
                 self._forget_places(old.id)
+        if kind == "process" and isinstance(new, Record) and new.node != self.name:
+            process = self.processes.get(new.id)
+            if process is not None and process.resting:
+                self.let_go(process)
 
     def _forget_places(self, process_id: str) -> None:
         for machine in self.machines.values():
@@ -270,6 +276,7 @@ class Node:
             interpreters=self._interpreters,
             load=round(os.getloadavg()[0], 2),
             draining=self.draining,
+            image_key=self.operations.images.signer.public.hex(),
         )
 
     def address_of(self, node: str) -> str | None:

@@ -28,7 +28,7 @@ from sojourn.mobility.link import Link
 from sojourn.mobility.source import FREEZE, Result, SourceMove
 from sojourn.model.move import On, Source
 from sojourn.model.process import State
-from sojourn.names.registry import Known, Stay
+from sojourn.names.registry import Known
 from sojourn.node.processes import Process, about, told_of
 from sojourn.node.talk import Emit
 from sojourn.wire import events, greeting
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 BEFORE_COMMIT = frozenset({Source.OFFERING, Source.SHIPPING, Source.FREEZING, Source.SENDING})
 SYNC = 3.0  # seconds for earlier writes of the record to be answered
 TRIES = 5  # at marking a record that changes under us
-STAYS = 20  # that a record remembers
 OFFERS = 6  # for a program that goes on importing modules while its move is under way
 
 
@@ -167,10 +166,8 @@ async def _mark(process: Process) -> Known:
                 raise StaleEpoch(f"{process.name} has moved away")
             state = "ended" if process.over.is_set() else process.record.state.value
             raise WrongState(f"{process.name} cannot be moved: it is {state}")
-        stay = Stay(process.record.node, process.record.epoch, round(process.since, 3))
-        before = [each for each in process.record.stays if each.epoch < stay.epoch]
         record = msgspec.structs.replace(
-            process.record, state=State.MOVING, move=new_id(), stays=[*before, stay][-STAYS:]
+            process.record, state=State.MOVING, move=new_id(), stays=process.stays()
         )
         try:
             revision = await process.registry.update(record, process.revision)

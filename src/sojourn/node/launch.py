@@ -113,7 +113,7 @@ async def _never_was(node: Node, record: Record) -> None:
                 await asyncio.sleep(PACE)
                 continue
             except NameTaken:
-                found = await _patiently(lambda: node.registry.get(record.name))
+                found = await patiently(lambda: node.registry.get(record.name))
                 if found is None or found.record.id != record.id:
                     return
                 known = found
@@ -127,12 +127,12 @@ async def forget(node: Node, known: Known) -> None:
     """Remove the record of a process that never ran."""
     name = known.record.name
     try:
-        node.directory.deleted(name, await _patiently(lambda: node.registry.delete(name, known.revision)))
+        node.directory.deleted(name, await patiently(lambda: node.registry.delete(name, known.revision)))
     except StaleEpoch:
         pass  # somebody else did
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     """The answer, however long the control plane is away."""
     while True:
         try:

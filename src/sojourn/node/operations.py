@@ -22,6 +22,7 @@ from sojourn.node import naming
 from sojourn.node.cloning import Cloning
 from sojourn.node.draining import Draining
 from sojourn.node.equipping import Equip, Equipping
+from sojourn.node.images import Images
 from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
 from sojourn.node.output import Output
@@ -52,18 +53,22 @@ class Operations:
         inquiry = Inquiry(node)
         output = Output(node, self._router)
         self._equipping = Equipping(node)
+        self.images = Images(node)
         self._owner.also(inquiry.owner_table)
         self._owner.also(self._equipping.owner_table)
         self._owner.also(Cloning(node).owner_table)
         self._owner.also(output.owner_table)
+        self._owner.also(self.images.owner_table)
         self._peer_ops: dict[str, tuple[type, Handler]] = {
             **self.draining.peer_table,
             **inquiry.peer_table,
             **self._equipping.peer_table,
+            **self.images.peer_table,
             **Spaces(node).peer_table,
         }
         self._ops: dict[str, tuple[type, Handler]] = {
             **self.draining.table,
+            **self.images.table,
             **Spaces(node).table,
             **output.table,
             "hello": (Nothing, self._hello),
@@ -178,7 +183,7 @@ class Operations:
         """Living processes by node."""
         counts: dict[str, int] = {}
         for known in self._directory.processes():
-            if known.record.state not in OVER:
+            if known.record.state not in (*OVER, State.FROZEN):
                 counts[known.record.node] = counts.get(known.record.node, 0) + 1
         return counts
 
@@ -247,7 +252,7 @@ class Operations:
             if process is not None and process.over.is_set():
                 await process.written()  # its end is on the way into the registry
                 known = Known(process.record, process.revision)
-            if known.record.state not in OVER:
+            if known.record.state not in (*OVER, State.FROZEN):
                 raise WrongState(
                     f"{known.record.name} is {known.record.state.value}", advice="`sojourn stop` it first"
                 )
@@ -286,4 +291,5 @@ def _row(record: Record) -> dict[str, Any]:
         "program",
         "terminal",
     )
-    return {field: getattr(record, field) for field in shown} | {"state": record.state.value}
+    rest = {"file": record.rest.file} if record.rest is not None else {}
+    return {field: getattr(record, field) for field in shown} | {"state": record.state.value} | rest

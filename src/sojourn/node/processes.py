@@ -20,17 +20,18 @@ from typing import Any
 
 import msgspec
 
-from sojourn.errors import Busy, StaleEpoch, Unavailable
+from sojourn.errors import Busy, StaleEpoch, Unavailable, WrongState
 from sojourn.machines.base import Exit, Host
 from sojourn.model.process import Event, State, epoch_after
 from sojourn.names.directory import Directory
-from sojourn.names.registry import Known, Record, Registry, identity
+from sojourn.names.registry import Known, Record, Registry, Stay, identity
 from sojourn.resources.log import Log
 from sojourn.wire import events
 from sojourn.wire.events import AnyEvent
 
 log = logging.getLogger(__name__)
 
+STAYS = 20  # that a record remembers
 PACE = 0.2  # seconds between attempts while the control plane is away
 HELD = 30.0  # seconds that a request waits for a move to let go of the process
 
@@ -84,6 +85,11 @@ class Process:
         return self.gone.is_set()
 
     @property
+    def resting(self) -> bool:
+        """It is frozen: nothing of it runs, and this node keeps its log and its record."""
+        return self.record.state is State.FROZEN
+
+    @property
     def name(self) -> str:
         return self.record.name
 
@@ -99,7 +105,9 @@ class Process:
             raise Busy(f"{self.name} is being cloned", advice="try again in a moment")
 
     async def hands_off(self) -> None:
-        """Wait until no move has it in its hands. Raises StaleEpoch when it has gone, Busy when it is held."""
+        """Wait until no move has it in its hands. Raises StaleEpoch when it has gone, Busy when it is held,
+        WrongState when it is frozen.
+        """
         try:
             async with asyncio.timeout(HELD):
                 await self.settled.wait()
@@ -107,6 +115,16 @@ class Process:
             raise Busy(f"{self.name} is held by a move that waits for the control plane") from None
         if self.departed:
             raise StaleEpoch(f"{self.name} has moved away")
+        if self.record.rest is not None:
+            raise WrongState(
+                f"{self.name} is frozen in {self.record.rest.file}",
+                advice="`sojourn thaw` that file to go on, or `sojourn rm` it: the file stays",
+            )
+
+    def stays(self) -> list[Stay]:
+        """Where it has been, this node included."""
+        here = Stay(self.record.node, self.record.epoch, round(self.since, 3))
+        return [*(each for each in self.record.stays if each.epoch < here.epoch), here][-STAYS:]
 
     # -- the record ------------------------------------------------------------------------------
 
@@ -174,7 +192,7 @@ class Process:
         assert self.host is not None
         ended = await self.host.wait()
         await self.settled.wait()
-        if self.departed:
+        if self.departed or self.resting:
             return
         self.exit = ended
         self.output.end()

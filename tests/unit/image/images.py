@@ -10,12 +10,11 @@ import msgspec
 from sojourn.image import manifest
 from sojourn.image.draft import Draft
 from sojourn.image.manifest import Frozen, Interpreter, Maker, Manifest
-from sojourn.image.signing import KeyFile, make_key
+from sojourn.image.signing import KeyFile
 from sojourn.image.writing import finish
 
 
 def key(folder: Path) -> KeyFile:
-    make_key(folder / "key")
     return KeyFile(folder / "key")
 
 
@@ -48,7 +47,7 @@ def write(
         packages={},
         seed=1,
         resources=[],
-        baseline="",
+        blobs=[],
         detail={},
         pieces=pieces,
     )

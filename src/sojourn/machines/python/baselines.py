@@ -1,7 +1,7 @@
 """The baselines of this node: pristine worlds, made by a child of a template, once, and kept under their digest.
 
-A baseline is keyed by what it depends on (interpreter, module names in order, search path, environment), named by the
-BLAKE3 digest of its bytes, and fetched from the offering node where it is not known.
+A baseline is keyed by what it depends on (interpreter, hash seed, module names in order, search path, environment),
+named by the BLAKE3 digest of its bytes, and fetched from the offering node where it is not known.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Baselines:
         path = self._folder / digest
         return path if digest.isalnum() and path.is_file() else None
 
-    async def made(self, template: Template, order: Order, interpreter: str) -> tuple[str, Path]:
+    async def made(self, template: Template, order: Order, interpreter: str, seed: int) -> tuple[str, Path]:
         """Digest and path of the baseline for an order; made if it is not there yet."""
-        parts = [interpreter, order.modules, order.path, order.cwd, sorted(order.environment.items())]
+        parts = [interpreter, seed, order.modules, order.path, order.cwd, sorted(order.environment.items())]
         key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         task = self._making.get(key)
         if task is None or (

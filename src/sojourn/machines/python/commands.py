@@ -33,8 +33,9 @@ from typing import Any
 from sojourn._util import clock, descriptors, kernel
 from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
-from sojourn.frames import api
+from sojourn.frames import api, looking
 from sojourn.frames.capture import Pin, capture_stack, visible_locals
+from sojourn.frames.file import encode
 from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
@@ -171,7 +172,7 @@ class Commands:
             "reasons": reasons
             + self._company()
             + watchers()
-            + (files.unshareable(entries) if message["copy"] else []),
+            + (files.unshareable(entries) if message.get("copy") else []),
             "modules": modules,
             "matched": self._digest if covered else "",
             "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
@@ -183,6 +184,13 @@ class Commands:
     def _do_match(self, message: dict[str, Any], frame: FrameType) -> None:
         self._match = api.match(message["baseline"])
         self._digest = message["digest"]
+
+    def _do_inspect(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
+        """What the program is doing, for people."""
+        return {"frames": looking.frames(frame, None), **looking.modules()}
+
+    def _holder_known(self, fd: int) -> str:
+        return self._holders.get(fd, "")
 
     def _holder(self, fd: int, stack: Stack, library: Library) -> str:
         for thing in gc.get_objects():
@@ -267,7 +275,8 @@ class Commands:
                 return False  # a handler of the program has raised, and that comes first
             # Not inside an `except`: what is being handled would be taken for the program's.
             stack = capture_stack(frame, base=None, mode=mode, waited=self._safepoint.waited)
-            done = self._write(freeze, stack)
+            looked = self._do_inspect({}, frame) if freeze.seen else None
+            done = self._write(freeze, stack, looked)
             if done is None:
                 return self._refused(freeze)
             self._freeze = None
@@ -288,7 +297,7 @@ class Commands:
         return self._freeze is not None or any(message["op"] == "freeze" for message, _ in self._put_off)
 
     def freeze_of(self, message: dict[str, Any], fd: int) -> Freeze:
-        return Freeze(message["id"], fd, copy=message["copy"])
+        return Freeze(message["id"], fd, copy=message["copy"], seen=message["seen"])
 
     def freeze_now(self, freeze: Freeze, stack: Stack, stopped_at: int) -> None:
         """At a wish: freezes once, and is refused at once if something cannot travel."""
@@ -300,9 +309,11 @@ class Commands:
         self.answer(freeze.number, done | {"stopped_at": stopped_at, "frames": len(stack.records)})
         self._stop()
 
-    def _write(self, freeze: Freeze, stack: Stack) -> dict[str, Any] | None:
+    def _write(
+        self, freeze: Freeze, stack: Stack, looked: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
-        entries, reasons = files.capture(self._streams, lambda fd: self._holders.get(fd, ""))
+        entries, reasons = files.capture(self._streams, self._holder_known)
         reasons += self._company()
         if freeze.copy:
             reasons += files.unshareable(entries)
@@ -317,7 +328,8 @@ class Commands:
             "argv": sys.orig_argv,
         }
         try:
-            size = api.freeze_to(freeze.fd, stack, match=self._match, carried=carried)
+            seen = [("inspect", encode(looked).encode())] if looked is not None else []
+            size = api.freeze_to(freeze.fd, stack, match=self._match, carried=carried, segments=seen)
         except Unmovable as refused:
             freeze.refused = refused
             return None
@@ -375,10 +387,11 @@ class Commands:
 class Freeze:
     """One request to freeze."""
 
-    def __init__(self, number: int, fd: int, *, copy: bool) -> None:
+    def __init__(self, number: int, fd: int, *, copy: bool, seen: bool) -> None:
         self.number = number
         self.fd = fd
         self.copy = copy
+        self.seen = seen  # the image is to say what the program was doing
         self.frozen = False
         self.refused: SojournError | None = None
         self.tries = 0

@@ -78,7 +78,7 @@ class PythonMachine:
         """Starts the template of the default interpreter ahead of the first request."""
         environment = self._environment if environment is None else environment
         probed = await self._interpreters.chosen(None, environment, "/")
-        await self._template(probed, environment)
+        await self._template(probed, environment, self._seed)
 
     async def start(self, spec: StartSpec, log: Log) -> PythonHost:
         if (spec.program is None) == (spec.module is None):
@@ -89,7 +89,7 @@ class PythonMachine:
                 advice="name a node that has it, or send it along with --with",
             )
         probed = await self._interpreters.chosen(spec.python, spec.env, spec.cwd)
-        template = await self._template(probed, spec.env)
+        template = await self._template(probed, spec.env, self._seed)
         if spec.workspace is None:
             return await self._start(spec, probed, template, log, None)
         kept = await self._workspaces.create(spec.id, spec.workspace)
@@ -122,7 +122,7 @@ class PythonMachine:
             epoch=spec.epoch,
             machine=self.kind,
             interpreter=probed.interpreter,
-            detail={"environment": spec.env, "cwd": spec.cwd, "terminal": order.terminal},
+            detail={"environment": spec.env, "cwd": spec.cwd, "terminal": order.terminal, "seed": self._seed},
         )
         return PythonHost(carrier, self._describer(identity, probed), kept)
 
@@ -159,9 +159,10 @@ class PythonMachine:
             baseline=str(await self._baselines.fetched(next(iter(offer.blobs)), fetch)),
             workspace="" if kept is None else str(kept.root.resolve()),
         )
-        base = await self._template(probed, environment)
+        seed: int = offer.detail["seed"]  # of another cluster, where the process was frozen in one
+        base = await self._template(probed, environment, seed)
         # A warm template if there can be one; else the held host does the imports itself.
-        template = await self._warm(base, Key.of(probed, self._seed, environment), order) or base
+        template = await self._warm(base, Key.of(probed, seed, environment), order) or base
         carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None)
         return PythonHeld(carrier, self._describer(offer, probed), kept, lambda: self.forget(offer.id))
 
@@ -243,11 +244,14 @@ class PythonMachine:
 
     def _describer(self, identity: Offer, probed: Probed):
         async def describe(host: PythonHost, found: dict[str, Any]) -> Offer:
-            """The offer of a host that has been surveyed, which has matched its baseline when this returns."""
+            """The offer of a host that has been surveyed. It has matched its baseline when this returns, unless
+            `matched` is None: then nobody wants it to move.
+            """
             environment: dict[str, str] = identity.detail["environment"]
-            digest = found["matched"]  # stays matched for as long as it has imported nothing more
-            path = self._baselines.path(digest)
-            if path is None:
+            seed: int = identity.detail["seed"]
+            digest: str | None = found["matched"]  # stays matched for as long as it has imported nothing more
+            path = self._baselines.path(digest) if digest is not None else None
+            if path is None and digest is not None:
                 order = Order(
                     node=os.getpid(),
                     cwd=identity.detail["cwd"],
@@ -255,12 +259,12 @@ class PythonMachine:
                     path=found["path"],
                     modules=found["modules"],
                 )
-                template = await self._template(probed, environment)
-                digest, path = await self._baselines.made(template, order, probed.interpreter.digest)
+                template = await self._template(probed, environment, seed)
+                digest, path = await self._baselines.made(template, order, probed.interpreter.digest, seed)
                 await host.ask("match", within=MATCH_WITHIN, baseline=str(path), digest=digest)
-            blobs = {digest: path.stat().st_size}
+            blobs = {digest: path.stat().st_size} if digest is not None and path is not None else {}
             workspace = None
-            if host.workspace is not None:
+            if host.workspace is not None and blobs:
                 workspace, chunks = await asyncio.to_thread(host.workspace.offer)
                 blobs |= chunks
             return Offer(
@@ -296,8 +300,8 @@ class PythonMachine:
         self._carriers.discard(carrier)
         proc.reap_strays(self._sessions)
 
-    async def _template(self, probed: Probed, environment: Mapping[str, str]) -> Template:
-        key = Key.of(probed, self._seed, environment)
+    async def _template(self, probed: Probed, environment: Mapping[str, str], seed: int) -> Template:
+        key = Key.of(probed, seed, environment)
         template = await self._kept(key, lambda: Template.spawn(probed, key, self._state / "inside"))
         assert template is not None
         return template

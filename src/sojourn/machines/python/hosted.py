@@ -131,20 +131,27 @@ class PythonHost:
             raise await self._died() from None
         raise self._blocked(f"it did not answer within {within:g} s")
 
-    async def freeze(self, *, deadline: float, copy: bool = False, wish: int | None = None) -> Frozen:
+    async def inspect(self) -> tuple[Offer, dict[str, Any]]:
+        found = await self.ask("survey", within=LOOK_WITHIN)
+        seen = await self.ask("inspect", within=LOOK_WITHIN)
+        return await self._describe(self, {**found, "matched": None}), seen
+
+    async def freeze(
+        self, *, deadline: float, copy: bool = False, wish: int | None = None, seen: bool = False
+    ) -> Frozen:
         if self._unread is not None:
             raise WrongState("the process is frozen already")
-        work = asyncio.create_task(self._freeze(deadline, copy, wish))
+        work = asyncio.create_task(self._freeze(deadline, copy, wish, seen))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:  # a host must not stay frozen with nobody to know it
             self._undoing = asyncio.create_task(self._undo(work))
             raise
 
-    async def _freeze(self, deadline: float, copy: bool, wish: int | None) -> Frozen:
+    async def _freeze(self, deadline: float, copy: bool, wish: int | None, seen: bool) -> Frozen:
         fd = descriptors.memfd("sojourn-image")
         try:
-            done = await self._frozen(fd, deadline, copy=copy, wish=wish)
+            done = await self._frozen(fd, deadline, copy=copy, wish=wish, seen=seen)
             await self._stopped()
             self._drain()  # a terminal that is full cannot be emptied of its input
             unread = self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))

@@ -35,10 +35,8 @@ def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
     for name in [name for name in sys.modules if name not in modules and name not in STAY]:
         del sys.modules[name]
     for name, attributes in modules.items():
-        if name not in (
-            "sys",
-            "__main__",
-        ):  # importing a library leaves its marks on others (importlib's does)
+        # Importing a library leaves its marks on others (importlib's does). `typing.io` is no module, but a class.
+        if name not in ("sys", "__main__") and isinstance(sys.modules[name], ModuleType):
             now = sys.modules[name].__dict__
             if type(now) is not dict:  # a class that stands for a module, as typing.io does
                 continue

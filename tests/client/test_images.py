@@ -1,0 +1,553 @@
+"""Freeze, thaw and inspect against a real cluster: who goes on, what is refused, what stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+
+from sojourn.client import Chunk, Cluster, Process, connect, connect_async, embedded
+from sojourn.errors import (
+    BadImage,
+    NameTaken,
+    NotFound,
+    Refused,
+    SojournError,
+    StorageError,
+    Unmovable,
+    Untrusted,
+    UsageError,
+    WrongState,
+)
+from sojourn.image.draft import Draft
+from sojourn.image.opened import opened
+from sojourn.image.signing import Believed, KeyFile
+from sojourn.image.writing import finish
+from sojourn.testing import LocalCluster
+
+COUNT = """
+import sys
+def count(limit):
+    kept = list(range(10))
+    for number in range(limit):
+        if number % 100_000 == 0:
+            print(number, flush=True)
+            print("error", number, file=sys.stderr, flush=True)
+    return number
+print("last", count(int(sys.argv[1])))
+sys.exit(3)
+"""
+RANDOM = """
+import random, select, sys
+random.seed(1)
+print("ready", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    pass
+print(random.random(), flush=True)
+"""
+LARGE = """
+data = bytearray(64 << 20)
+import random
+data[:] = random.randbytes(1 << 20) * 64
+for at in range(0, len(data), 4096):
+    data[at] = at >> 12 & 255
+print("made", flush=True)
+while True:
+    pass
+"""
+
+
+@pytest.fixture
+def cluster(local_cluster: LocalCluster) -> Cluster:
+    return local_cluster.client
+
+
+@pytest.fixture
+def start(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts a program of this text, that has written its first line when this returns; removed in the end."""
+    started: list[Process] = []
+
+    def run(text: str, *args: str, **more: Any) -> Process:
+        program = tmp_path / f"program{len(started)}.py"
+        program.write_text(text)
+        process = cluster.run(program, *args, python=sys.executable, cwd=tmp_path, **more)
+        started.append(process)
+        next(process.logs(follow=True))
+        return process
+
+    yield run
+    for process in started:
+        forget(process)
+
+
+def forget(process: Process) -> None:
+    for verb in (process.kill, process.rm):
+        try:
+            verb()
+        except SojournError:
+            pass
+
+
+def left(folder: Path) -> set[str]:
+    """What lies there but for programs."""
+    return {each.name for each in folder.iterdir() if each.suffix != ".py"}
+
+
+def test_it_goes_on_with_its_identity_and_its_log(
+    cluster: Cluster, local_cluster: LocalCluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    here, there = local_cluster.nodes[:2]
+    process = start(COUNT, "15_000_000", node=here)
+    before = process.info()
+    follower: list[Chunk] = []
+    reading = threading.Thread(target=lambda: follower.extend(process.logs(follow=True)))
+    reading.start()
+    report = process.freeze(tmp_path / "image")
+    frozen = process.info()
+    assert (frozen.state, frozen.pid, frozen.file) == ("frozen", None, str(tmp_path / "image"))
+    assert not psutil.pid_exists(before.pid or 0)
+    assert (report.id, report.node) == (process.id, here) and report.frames >= 2
+    assert "frozen" in {row.state for row in cluster.ps()}
+
+    thawed = cluster.thaw(tmp_path / "image", node=there)
+    assert (thawed.process.id, thawed.report.who) == (process.id, "itself")
+    after = process.info()
+    assert (after.node, after.epoch, after.file) == (there, before.epoch + 1, "")
+    ended = process.wait(60)
+    reading.join(60)
+    lines = [b"%d\n" % number for number in range(0, 15_000_000, 100_000)]
+    out, err = process.output()
+    assert out == b"".join([*lines, b"last 14999999\n"])
+    assert err == b"".join(b"error " + line for line in lines)
+    assert b"".join(chunk.data for chunk in follower if chunk.stream == "out") == out
+    assert ended.exit_code == 3
+
+
+def test_of_two_thaws_one_gets_the_process(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "1_000_000_000")
+    process.freeze(tmp_path / "image")
+    results: list[object] = []
+
+    def attempt() -> None:
+        try:
+            with connect(cluster.home) as own:
+                results.append(own.thaw(tmp_path / "image").report.id)
+        except SojournError as why:
+            results.append(type(why))
+
+    threads = [threading.Thread(target=attempt) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results.count(process.id) == 1 and len(results) == 3
+    assert process.info().state == "running" and process.info().epoch == 2
+
+
+def test_a_second_thaw_is_a_copy_with_a_name_of_its_own(
+    cluster: Cluster, local_cluster: LocalCluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(RANDOM)
+    process.freeze(f"{tmp_path}/image/")
+    copy = cluster.thaw(f"{tmp_path}/image/", name="second-one").process  # the frozen one stays frozen
+    assert process.info().state == "frozen"
+    cluster.thaw(tmp_path / "image", node=local_cluster.nodes[0])
+    with pytest.raises(NameTaken, match="thawed already"):
+        cluster.thaw(tmp_path / "image")
+    with pytest.raises(NameTaken):
+        cluster.thaw(tmp_path / "image", name="second-one")
+    third = cluster.thaw(tmp_path / "image", name="third-one").process
+    said: list[bytes] = []
+    try:
+        assert len({process.id, copy.id, third.id}) == 3
+        for each in (process, copy, third):
+            each.write_stdin(b"", eof=True)
+            assert each.wait(30).exit_code == 0
+            first, rest = each.output()[0].split(b"\n", 1)  # the copies' logs have what was written before
+            assert first == b"ready"
+            said.append(rest.split()[0])
+        assert said[0] == str(random.Random(1).random()).encode(), "itself goes on as it would have"
+        assert len(set(said)) == 3, "each copy draws numbers of its own"
+    finally:
+        forget(copy)
+        forget(third)
+
+
+def test_verbs_on_a_frozen_process(
+    cluster: Cluster, local_cluster: LocalCluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "1_000_000_000")
+    process.freeze(tmp_path / "image")
+    others = [node for node in local_cluster.nodes if node != process.info().node]
+    for verb in (
+        process.stop,
+        process.kill,
+        lambda: process.signal("usr1"),
+        lambda: process.write_stdin(b"x"),
+        lambda: process.move(others[0]),
+        lambda: process.freeze(tmp_path / "again"),
+        process.inspect,
+    ):
+        with pytest.raises(WrongState, match="frozen"):
+            verb()
+    with pytest.raises(TimeoutError, match="still frozen"):
+        process.wait(0.05)
+    assert process.output()[0].startswith(b"0\n")
+    assert left(tmp_path) == {"image"}
+    process.rm()
+    with pytest.raises(NotFound):
+        process.info()
+    copy = cluster.thaw(tmp_path / "image")  # nobody knows it any more, and the name is free
+    try:
+        assert copy.report.who == "heir" and copy.process.id != process.id and copy.process.name == process.name
+        assert copy.process.output()[0].startswith(b"0\n")
+    finally:
+        forget(copy.process)
+
+
+def test_a_process_can_be_frozen_again(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "8_000_000")
+    for number in range(4):
+        process.freeze(tmp_path / str(number))
+        cluster.thaw(tmp_path / str(number))
+    with pytest.raises(NameTaken):
+        cluster.thaw(tmp_path / "1")
+    process.freeze(tmp_path / "last")
+    with pytest.raises(NameTaken, match="frozen again since"):
+        cluster.thaw(tmp_path / "1")
+    cluster.thaw(tmp_path / "last")
+    assert process.wait(60).exit_code == 3
+    lines = [b"%d\n" % number for number in range(0, 8_000_000, 100_000)]
+    assert process.output()[0] == b"".join([*lines, b"last 7999999\n"])
+
+
+def test_freezing_and_thawing_with_asyncio(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "1_000_000_000")
+
+    async def main() -> None:
+        async with await connect_async(cluster.home) as own:
+            handle, stages = await own.process(process.id), list[str]()
+            assert (await handle.inspect())["process"]["id"] == process.id
+            await handle.freeze(tmp_path / "image", on_stage=stages.append)
+            assert stages == ["survey", "freeze", "write", "commit"]
+            assert (await own.inspect(tmp_path / "image"))["process"]["id"] == process.id
+            assert (await own.thaw(tmp_path / "image")).process.id == process.id
+
+    asyncio.run(main())
+
+
+# -- looking
+# ----------------------------------------------------------------------------------------------------------
+
+
+def check_report(found: dict[str, Any], process: Process) -> None:
+    assert found["process"]["name"] == process.name
+    *_, outer, inner = found["execution"]
+    assert (outer["function"], inner["function"]) == ("<module>", "count")
+    assert inner["file"].endswith("program0.py") and inner["line"] in range(4, 9)
+    held = {each["name"]: each for each in inner["locals"]}
+    assert held["kept"]["type"] == "list" and held["kept"]["length"] == 10
+    assert held["kept"]["size"] == list(range(10)).__sizeof__()
+    assert held["limit"]["type"] == "int"
+    assert "count" in {each["name"] for each in outer["locals"]}
+    assert found["code"]["interpreter"]["version"] == "{}.{}.{}".format(*sys.version_info)
+    assert {each["name"] for each in found["code"]["modules"]} == {"__main__"}
+    assert {each["kind"] for each in found["resources"]} == {"stream"}
+    assert found["memory"]["resident"] > 1 << 20
+
+
+def test_a_process_and_its_image_show_the_same(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "1_000_000_000")
+    check_report(process.inspect(), process)
+    process.freeze(tmp_path / "image")
+    found = cluster.inspect(tmp_path / "image")
+    check_report(found, process)
+    assert found["image"]["believed"] and found["image"]["version"] == 1
+    assert found["image"]["segments"]["log"]["bytes"] > 0
+
+
+def test_looking_runs_nothing_of_the_program(start: Callable[..., Process]) -> None:
+    process = start("""
+class Nosy(type):
+    def __getattribute__(cls, name):
+        print("asked for", name, flush=True)
+        return super().__getattribute__(name)
+class Thing(list, metaclass=Nosy):
+    def __sizeof__(self): print("asked for its size", flush=True)
+    def __len__(self): print("asked for its length", flush=True)
+    def __repr__(self): print("asked for its text", flush=True)
+    def __getattribute__(self, name): print("asked for", name, flush=True)
+def run(thing, again):
+    print("ready", flush=True)
+    while True: pass
+run(Thing(), lambda: again)
+""")
+    locals_ = process.inspect()["execution"][-1]["locals"]
+    assert [(each["name"], each["type"]) for each in locals_][:1] == [("thing", "__main__.Thing")]
+    assert process.output()[0] == b"ready\n"
+
+
+def test_what_cannot_move_can_be_looked_at(start: Callable[..., Process]) -> None:
+    process = start("import socket\ns = socket.socket()\nprint('on', flush=True)\nwhile True: pass\n")
+    assert "other" in {each["kind"] for each in process.inspect()["resources"]}
+
+
+# -- what stands in the way
+# --------------------------------------------------------------------------------------------
+
+
+def still_runs(process: Process) -> None:
+    """It runs, unharmed: it goes on writing."""
+    assert process.info().state == "running"
+    size = len(process.output()[0])
+    for chunk in process.logs(follow=True, err=False):
+        size -= len(chunk.data)
+        if size < 0:
+            return
+
+
+def test_paths_that_cannot_be(start: Callable[..., Process], tmp_path: Path) -> None:
+    process = start(COUNT, "1_000_000_000")
+    (tmp_path / "there").write_text("mine")
+    for path, why in ((tmp_path / "there", "exists already"), (tmp_path / "no" / "image", "no folder")):
+        with pytest.raises(UsageError, match=why):
+            process.freeze(path)
+    assert left(tmp_path) == {"there"} and (tmp_path / "there").read_text() == "mine"
+    still_runs(process)
+
+
+def test_what_cannot_travel_is_named_and_goes_on(start: Callable[..., Process], tmp_path: Path) -> None:
+    process = start("""
+import hashlib
+number, held = 0, hashlib.sha256()
+while True:
+    number += 1
+    if number % 100_000 == 1: print(number, flush=True)
+""")
+    with pytest.raises(Unmovable, match="held"):
+        process.freeze(tmp_path / "image")
+    assert left(tmp_path) == set()
+    still_runs(process)
+
+
+@contextmanager
+def small_disk(size: str) -> Generator[Path]:
+    """A file system of this size, for real."""
+    if os.geteuid():
+        pytest.skip("only root can mount a file system")
+    folder = Path(tempfile.mkdtemp(prefix="sojourn-disk-", dir="/tmp"))
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False
+    )
+    if done.returncode:
+        folder.rmdir()
+        pytest.skip(f"no file system can be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+
+
+@pytest.mark.parametrize("form", ["image", "image/"])
+def test_a_full_disk(start: Callable[..., Process], cluster: Cluster, tmp_path: Path, form: str) -> None:
+    process = start(COUNT, "1_000_000_000")
+    with small_disk("64k") as disk:
+        for _ in range(2):
+            with pytest.raises(StorageError, match="No space left on device"):
+                process.freeze(f"{disk}/{form}")
+            assert list(disk.iterdir()) == []
+            still_runs(process)
+    process.freeze(tmp_path / "image")
+    assert cluster.thaw(tmp_path / "image").process.id == process.id
+
+
+def test_ctrl_c_while_it_is_written(
+    local_cluster: LocalCluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    """The command is interrupted as soon as the draft is on the disk: the process goes on, and the draft is gone."""
+    process = start(LARGE.replace("    pass", "    print('on', flush=True)"))
+    environment = {**os.environ, "SOJOURN_HOME": str(local_cluster.home)}
+    command = [sys.executable, "-m", "sojourn.cli.main", "freeze", process.name, str(tmp_path / "image")]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as freezing:
+        until(lambda: any(name.startswith(".image") for name in left(tmp_path)))
+        freezing.send_signal(2)
+        freezing.wait(30)
+    until(lambda: process.info().state == "running" and not any(".image" in name for name in left(tmp_path)))
+    if freezing.returncode == 0:  # it was faster than we
+        pytest.skip("the freeze was over before it could be interrupted")
+    assert freezing.returncode == 130
+    assert left(tmp_path) == set()
+    still_runs(process)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for it."""
+    limit = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < limit
+        os.sched_yield()
+
+
+def test_the_program_is_killed_while_it_is_written(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(LARGE)
+    failed: list[BaseException] = []
+
+    def freeze() -> None:
+        try:
+            with connect(cluster.home) as own:
+                own.process(process.id).freeze(tmp_path / "image")
+        except SojournError as why:
+            failed.append(why)
+
+    freezing = threading.Thread(target=freeze)
+    freezing.start()
+    until(lambda: any(name.startswith(".image") for name in left(tmp_path)))
+    try:
+        process.kill()
+    except WrongState:
+        pytest.skip("the freeze was over before it could be killed")
+    freezing.join(30)
+    assert process.wait(30).signal == 9
+    assert failed and left(tmp_path) == set()
+
+
+# -- what does not fit
+# -------------------------------------------------------------------------------------------------
+
+
+def altered(home: Path, source: Path, target: Path, **changes: Any) -> None:
+    """The image as this cluster would have signed it on another machine."""
+    signer = KeyFile(home / "image.key")
+    with opened(str(source), Believed([signer.public])) as image:
+        draft = Draft(str(target))
+        for piece in image.manifest.pieces:
+            data = image.piece(piece)
+            draft.blob(data, len(data))
+        finish(draft, msgspec.structs.replace(image.manifest, **changes), signer)
+        draft.keep()
+
+
+def test_everything_that_is_missing_is_said_at_once(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    process = start("held = open('data', 'w')\nprint(1, flush=True)\nwhile True: pass\n")
+    process.freeze(tmp_path / "image")
+    with opened(str(tmp_path / "image"), Believed([])) as image:
+        said = image.manifest
+    other = msgspec.structs.replace(said.interpreter, version="3.12.1", arch="riscv64", digest="other")
+    altered(
+        cluster.home, tmp_path / "image", tmp_path / "other", interpreter=other,
+        detail={**said.detail, "cwd": "/nowhere"},
+    )  # fmt: skip
+    altered(
+        cluster.home, tmp_path / "image", tmp_path / "packages", packages={"numpy": "0.1", "none-such": "1.0"}
+    )
+    (tmp_path / "data").unlink()
+    for name, wanted in (
+        ("other", ["3.12.1 (riscv64)", "data", "/nowhere"]),
+        ("packages", ["numpy 0.1", "none-such 1.0", "data"]),
+    ):
+        with pytest.raises(Refused) as refused:
+            cluster.thaw(tmp_path / name)
+        for each in wanted:
+            assert sum(each in reason for reason in refused.value.reasons) == 1, refused.value.reasons
+    assert process.info().state == "frozen", "a thaw that was refused leaves it as it was"
+    (tmp_path / "data").touch()
+
+
+def test_a_copy_shares_no_file_that_two_cannot_share(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start("held = open('data', 'w')\nprint(1, flush=True)\nwhile True: pass\n")
+    process.freeze(tmp_path / "image")
+    with pytest.raises(Refused) as refused:
+        cluster.thaw(tmp_path / "image", name="beside-it")
+    assert any("open for writing" in reason for reason in refused.value.reasons)
+    assert "beside-it" not in {row.name for row in cluster.ps(all=True)}
+    assert cluster.thaw(tmp_path / "image").process.id == process.id
+
+
+def test_a_damaged_image_is_refused_and_the_process_stays_frozen(
+    cluster: Cluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start(COUNT, "1_000_000_000")
+    process.freeze(f"{tmp_path}/image/")
+    with opened(str(tmp_path / "image"), Believed([])) as image:
+        digest = image.manifest.of("memory")[0].digest
+    memory = tmp_path / "image" / "blobs" / "sha256" / digest.removeprefix("sha256:")
+    data = memory.read_bytes()
+    for damage in (data[:-1], data[:-1] + bytes([data[-1] ^ 1]), b""):
+        memory.write_bytes(damage)
+        with pytest.raises(BadImage):
+            cluster.thaw(tmp_path / "image", node=process.info().node)
+        memory.write_bytes(data)
+    assert process.info().state == "frozen"
+    cluster.thaw(tmp_path / "image")
+    still_runs(process)
+
+
+def test_over_down_and_up_and_from_one_cluster_to_another(tmp_path: Path) -> None:
+    """The cluster's key outlives it; another cluster has another, and another hash seed."""
+    program = tmp_path / "program.py"
+    program.write_text(COUNT + "print(list({'a', 'b', 'c', 'd', 'e'}))\n")
+    homes = [Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp")) for _ in range(2)]
+    lines = [b"%d\n" % number for number in range(0, 15_000_000, 100_000)]
+    try:
+        embedded.up(homes[0])
+        with connect(homes[0]) as ours:
+            ours.run(program, "15_000_000", python=sys.executable, name="far").freeze(tmp_path / "image")
+        embedded.down(homes[0])
+        embedded.up(homes[0])
+        with connect(homes[0]) as ours:
+            thawed = ours.thaw(tmp_path / "image")
+            assert thawed.report.who == "heir" and thawed.process.name == "far"
+            assert thawed.process.wait(60).exit_code == 3
+            assert thawed.process.output()[0] == b"".join([*lines, b"last 14999999\n"])
+        embedded.down(homes[0])
+        embedded.up(homes[1])
+        with connect(homes[1]) as theirs:
+            with pytest.raises(Untrusted, match="node n1 of cluster") as refused:
+                theirs.thaw(tmp_path / "image")
+            assert theirs.ps(all=True) == []
+            key: str = theirs.inspect(tmp_path / "image")["image"]["key"]
+            assert key in str(refused.value)
+            with pytest.raises(UsageError, match="fingerprint"):
+                theirs.thaw(tmp_path / "image", trust=["me"])
+            with pytest.raises(Untrusted):
+                theirs.thaw(tmp_path / "image", trust=[key[::-1]])
+            thawed = theirs.thaw(tmp_path / "image", trust=[key])
+            assert thawed.process.wait(60).exit_code == 3
+            assert thawed.process.output()[0] == b"".join([*lines, b"last 14999999\n"])
+    finally:
+        for home in homes:
+            try:
+                embedded.down(home)
+            except SojournError:
+                pass
+            shutil.rmtree(home)
