@@ -52,3 +52,16 @@ def test_show_check_and_drain(local_cluster: LocalCluster, tmp_path: Path) -> No
         shell("drain", "--undo", here)
         shell("kill", "looked-at")
         shell("rm", "looked-at")
+
+
+def test_check_a_file(local_cluster: LocalCluster, tmp_path: Path) -> None:
+    shell = Shell(local_cluster.home)
+    program = tmp_path / "program.py"
+    program.write_text("import json\n")
+    good = shell("check", program)
+    assert good.returncode == 0 and b"nothing in" in good.stdout and b"would take it" in good.stdout, good
+    program.write_text("import json\nimport multiprocessing\n")
+    bad = shell("check", program)
+    assert bad.returncode == 1 and f"{program}:2: multiprocessing".encode() in bad.stdout
+    answer = shell("check", program, "--json")
+    assert answer.returncode == 1 and json.loads(answer.stdout)["findings"][0]["certain"] is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import click
 
 from sojourn.cli import show as out
-from sojourn.cli.options import complete_node, json_option, process_argument
+from sojourn.cli.options import complete_node, complete_process, json_option, process_argument
 from sojourn.client import connect
-from sojourn.client.upkeep import CheckReport, Passenger
+from sojourn.client.upkeep import CheckReport, Passenger, Place
 from sojourn.errors import SojournError
 
 
@@ -72,26 +73,50 @@ Examples:
   sojourn check sim                 can it move, and to which nodes?
   sojourn check sim --node n2       to n2?
   sojourn check sim --node n2 && sojourn move sim n2
+  sojourn check ./sim.py            before it runs: by reading it alone
 
 \b
-The program is captured as for a move and stands still for a moment; it is not changed.
+A running program is captured as for a move and stands still for a moment; it is not changed. Of a file nothing is
+run or imported: what is known to hold a process is told with its line, and whether the targets have what it imports.
 Exit status 0: it can move. 1: it cannot, with every reason.
 """
+)
+@click.option(
+    "--python", help="For a file: the interpreter that it would have. [default: $VIRTUAL_ENV, then python3]"
 )
 @click.option("--node", shell_complete=complete_node, help="The target. [default: all other nodes]")
 @click.option(
     "--deadline", type=click.FloatRange(min=0), metavar="SECONDS", help="How long a C call may hold it."
 )
-@process_argument
+@click.argument("name", metavar="NAME|PROGRAM.py", shell_complete=complete_process)
 @json_option
-def check(name: str, node: str | None, deadline: float | None, as_json: bool) -> None:
-    """Say whether a process can move, with every reason why not."""
+def check(
+    name: str, node: str | None, deadline: float | None, python: str | None, as_json: bool
+) -> None:
+    """Say whether a process, or a program that does not run yet, can move, with every reason why not."""
+    if os.sep in name or name.endswith(".py"):
+        return _check_program(name, node, python, as_json)
     report = connect().process(name).check(node, deadline=deadline)
     if as_json:
         out.as_json(report)
     else:
         _say(report)
     sys.exit(0 if report.can_move else 1)
+
+
+def _check_program(name: str, node: str | None, python: str | None, as_json: bool) -> None:
+    read = connect().check_program(name, node, python=python)
+    if as_json:
+        out.as_json(read)
+    else:
+        where = os.getcwd() + os.sep
+        for finding in read.findings:
+            mark = "" if finding.certain else "maybe: "
+            click.echo(f"{finding.file.removeprefix(where)}:{finding.line}: {mark}{finding.what}")
+        if not any(finding.certain for finding in read.findings):
+            click.echo(f"nothing in {name} is known to keep it from moving")
+        _say_places(read.targets)
+    sys.exit(0 if read.can_move else 1)
 
 
 def _say(report: CheckReport) -> None:
@@ -104,7 +129,11 @@ def _say(report: CheckReport) -> None:
             f"{report.name} can be captured: {out.size(report.image_bytes or 0)}, {report.frames} frames deep "
             f"(it stood still for {report.stopped_ms:.1f} ms)"
         )
-    for place in report.targets:
+    _say_places(report.targets)
+
+
+def _say_places(places: list[Place]) -> None:
+    for place in places:
         click.echo(f"{place.node}: " + ("would not take it" if place.reasons else "would take it"))
         for reason in place.reasons:
             click.echo(f"  - {reason}")

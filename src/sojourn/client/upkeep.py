@@ -4,6 +4,7 @@ methods that `Cluster` and `Process`, blocking and asyncio, have of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,6 +64,26 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     frames: int | None = None
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a program's text; `certain`: it keeps the program from moving."""
+
+    file: str
+    line: int
+    what: str
+    certain: bool
+
+
+class ProgramReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be told of a program that does not run."""
+
+    program: str
+    interpreter: dict[str, Any]
+    packages: dict[str, str]
+    can_move: bool
+    findings: list[Finding]
+    targets: list[Place]
+
+
 class PrepareReport(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that a node has now. `tool` made it; "none": it was there."""
 
@@ -93,6 +114,21 @@ def check(name: str, node: str | None, *, deadline: float | None) -> Call[CheckR
     if deadline is not None:
         args["deadline"] = deadline
     return Call("check", args, CheckReport, repeatable=True)
+
+
+def check_program(
+    program: str | os.PathLike[str], node: str | None, *, python: str | None, cwd: str | None
+) -> Call[ProgramReport]:
+    args: dict[str, Any] = {
+        "program": os.path.abspath(program),
+        "cwd": os.path.abspath(cwd or os.getcwd()),
+        "env": dict(os.environ),
+    }
+    if node is not None:
+        args["node"] = node
+    if python is not None:
+        args["python"] = os.path.abspath(os.path.expanduser(python)) if os.sep in python else python
+    return Call("check.program", args, ProgramReport, repeatable=True)
 
 
 def prepare(node: str, like: str) -> Call[PrepareReport]:
@@ -156,6 +192,17 @@ class ClusterUpkeep:
         """The node takes processes again."""
         self.link.ask(undrain(node))
 
+    def check_program(
+        self,
+        program: str | os.PathLike[str],
+        node: str | None = None,
+        *,
+        python: str | None = None,
+        cwd: str | None = None,
+    ) -> ProgramReport:
+        """What can be told of a program by reading it: whether it could move, and to which nodes."""
+        return self.link.ask(check_program(program, node, python=python, cwd=cwd))
+
     def prepare(
         self, node: str, *, like: str, on_step: Callable[[str], None] = lambda text: None
     ) -> PrepareReport:
@@ -206,6 +253,17 @@ class AsyncClusterUpkeep:
     async def undrain(self, node: str) -> None:
         """The node takes processes again."""
         await self.link.ask(undrain(node))
+
+    async def check_program(
+        self,
+        program: str | os.PathLike[str],
+        node: str | None = None,
+        *,
+        python: str | None = None,
+        cwd: str | None = None,
+    ) -> ProgramReport:
+        """What can be told of a program by reading it."""
+        return await self.link.ask(check_program(program, node, python=python, cwd=cwd))
 
 
 class AsyncProcessUpkeep:

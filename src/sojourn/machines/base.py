@@ -77,6 +77,23 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """Something in a program's text that may keep it from moving; `certain`: that does."""
+
+    file: str
+    line: int
+    what: str
+    certain: bool
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be told of a program that does not run."""
+
+    interpreter: Interpreter
+    packages: dict[str, str]  # as in an Offer, of what it imports
+    findings: list[Finding]
+
+
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a host process ended: an exit code, or the signal that killed it."""
 
@@ -220,6 +237,12 @@ class Machine(Protocol):
 
     async def prepare(self, offer: Offer, log: Any, fetch: Fetch) -> Held:
         """Make a held host process for an offered process. Raises Refused with every reason."""
+        ...
+
+    async def examine(
+        self, program: str, *, python: str | None, cwd: str, env: dict[str, str]
+    ) -> Examined:
+        """Read a program, and nothing else: nothing of it is run or imported. Raises NotFound, Refused."""
         ...
 
     async def objections(self, offer: Offer) -> list[str]:

@@ -43,6 +43,16 @@ class Would(msgspec.Struct, kw_only=True):
     offer: Offer
 
 
+class Read(msgspec.Struct, kw_only=True):
+    """Arguments of `check.program`."""
+
+    program: str
+    cwd: str
+    env: dict[str, str] = {}
+    python: str | None = None
+    node: str | None = None
+
+
 class Inquiry:
     """The inquiries of one node."""
 
@@ -52,6 +62,7 @@ class Inquiry:
             "show": (Named, self._show),
             "check": (Check, self._check),
         }
+        self.table = {"check.program": (Read, self._read)}
         self.peer_table = {"would": (Would, self._would)}
 
     # -- show ------------------------------------------------------------------------------------
@@ -148,8 +159,39 @@ class Inquiry:
             "frames": frozen.frames,
         }
 
+    # -- a program that does not run -------------------------------------------------------------
+
+    async def _read(self, asked: Read, emit: Emit) -> Any:
+        machine = self._node.machine("python")
+        found = await machine.examine(asked.program, python=asked.python, cwd=asked.cwd, env=asked.env)
+        offer = Offer(
+            id="",
+            name=asked.program,
+            epoch=0,
+            machine=machine.kind,
+            interpreter=found.interpreter,
+            packages=found.packages,
+            detail={"cwd": asked.cwd, "environment": asked.env},
+        )
+        here = self._node.name
+        targets = [here] if asked.node == here else self._targets(asked.node)
+        places = await asyncio.gather(*(self._asks(target, offer) for target in targets))
+        stuck = any(finding.certain for finding in found.findings)
+        return {
+            "program": asked.program,
+            "interpreter": msgspec.to_builtins(found.interpreter),
+            "packages": found.packages,
+            "can_move": not stuck and (not places or any(not place["reasons"] for place in places)),
+            "findings": [
+                {"file": f.file, "line": f.line, "what": f.what, "certain": f.certain} for f in found.findings
+            ],
+            "targets": places,
+        }
+
     async def _asks(self, target: str, offer: Offer) -> dict[str, Any]:
         try:
+            if target == self._node.name:
+                return {"node": target, "reasons": await self._would(Would(offer=offer), _nobody)}
             channel = await self._node.peers.channel(target)
             return {
                 "node": target,
@@ -190,6 +232,10 @@ def shown(record: Record, since: float | None = None) -> dict[str, Any]:
         "stays": [{"node": s.node, "epoch": s.epoch, "since": s.since or None} for s in stays],
         "log": {},
     }
+
+
+async def _nobody(item: Any) -> None:
+    """Nobody listens."""
 
 
 def _reasons(why: SojournError) -> list[str]:

@@ -69,6 +69,7 @@ class Operations:
         self._ops: dict[str, tuple[type, Handler]] = {
             **self.draining.table,
             **self.images.table,
+            **inquiry.table,
             **Spaces(node).table,
             **output.table,
             "hello": (Nothing, self._hello),
@@ -87,7 +88,7 @@ class Operations:
             "testing.release": (Point, self._release),
         }
         for op in sorted(self._owner.kinds.keys() - {"logs"}):
-            self._ops[op] = (self._owner.kinds[op], self._routed(op))
+            self._ops.setdefault(op, (self._owner.kinds[op], self._routed(op)))
 
     # -- ways in ---------------------------------------------------------------------------------
 

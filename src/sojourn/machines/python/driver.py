@@ -14,11 +14,12 @@ import msgspec
 from sojourn._util import kernel
 from sojourn.errors import Refused, SojournError, UsageError
 from sojourn.folders.store import Store
-from sojourn.machines.base import Fetch, Interpreter, Offer, StartSpec, Trouble
+from sojourn.machines.base import Examined, Fetch, Interpreter, Offer, StartSpec, Trouble
 from sojourn.machines.python import proc
 from sojourn.machines.python.baselines import Baselines
 from sojourn.machines.python.carrier import Carrier
 from sojourn.machines.python.environments import Environments, Say
+from sojourn.machines.python.examine import examine
 from sojourn.machines.python.hosted import PAGE, PythonHeld, PythonHost
 from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
@@ -185,6 +186,12 @@ class PythonMachine:
                     if template is not None:
                         template.close()
 
+    async def examine(
+        self, program: str, *, python: str | None, cwd: str, env: dict[str, str]
+    ) -> Examined:
+        probed = await self._interpreters.chosen(python, env, cwd)
+        return await examine(Path(cwd) / program, probed)
+
     async def objections(self, offer: Offer) -> list[str]:
         return (await self._fit(offer))[0]
 
@@ -210,7 +217,7 @@ class PythonMachine:
             return [*reasons, error.message], None
         lacking = [(_lacks(probed, offer), probed) for probed in alike]
         least, probed = next((each for each in lacking if not each[0]), lacking[0])
-        if least:
+        if least and offer.id:  # of a program that runs
             least.append(f"`sojourn node prepare NODE --like {offer.name}` makes an environment that has it all")
         return reasons + least, probed
 
