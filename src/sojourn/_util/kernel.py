@@ -13,6 +13,7 @@ from sojourn._util.clock import namespace_offsets
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _TIOCSCTTY = 0x540E
+_RLIMIT_DATA = 2
 CLONE_NEWTIME = 0x80
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -30,6 +31,16 @@ def become_subreaper() -> None:
 def die_with_parent(signal: int) -> None:
     """The kernel sends us `signal` when the parent ends. Check getppid() after: it may have ended before."""
     _prctl(PR_SET_PDEATHSIG, signal)
+
+
+def limit_data(size: int) -> None:
+    """The soft limit of this process's private writable memory, in bytes; the hard one stays."""
+    both = (ctypes.c_uint64 * 2)()
+    _libc.getrlimit(_RLIMIT_DATA, both)
+    both[0] = min(size, both[1])
+    if _libc.setrlimit(_RLIMIT_DATA, both):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def control_terminal(fd: int) -> None:

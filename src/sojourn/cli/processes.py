@@ -47,6 +47,7 @@ Examples:
   sojourn run --python 3.13 sim.py        or a path: --python ./venv
   sojourn run --env DEBUG=1 sim.py        the rest of its environment is ours
   sojourn run --with . sim.py data.csv    this folder travels with it (docs/workspace.md)
+  sojourn run --memory 512M --cpus 2 sim.py
   sojourn run -t game.py                  with a terminal: keys, window, Ctrl-C as if it ran here
 
 \b
@@ -71,6 +72,8 @@ When the terminal goes away the program goes on.
     multiple=True,
     help="A file or folder that travels with it. May be repeated; the program runs in a private copy.",
 )
+@click.option("--memory", metavar="SIZE", help="How much memory it may use: 512M, 2G.")
+@click.option("--cpus", type=float, metavar="N", help="How many processors' time it may use: 2, 0.5.")
 @click.option("-t", "--terminal", is_flag=True, help="Give it a terminal, the size of this one.")
 @detach_keys_option
 @click.option("--detach", is_flag=True, help="Return at once; its stdin is empty, unless it has a terminal.")
@@ -84,6 +87,8 @@ def run(
     python: str | None,
     env: tuple[str, ...],
     with_: tuple[str, ...],
+    memory: str | None,
+    cpus: float | None,
     terminal: bool,
     detach_keys: bytes,
     detach: bool,
@@ -103,7 +108,7 @@ def run(
         raise click.UsageError("name a program, or a module with -m")
     process = connect().run(
         program, *args, module=module, name=name, node=node, python=python, set_env=_variables(env),
-        with_=with_, terminal=terminal and (local_size() or True),
+        with_=with_, terminal=terminal and (local_size() or True), memory=memory, cpus=cpus,
     )  # fmt: skip
     if detach:
         if not terminal:
@@ -112,6 +117,8 @@ def run(
             show.as_json(process.info())
         else:
             click.echo(process.name)
+            for what, how in process.info().limits.items():
+                click.echo(f"{what}: {how}", err=True)
         return
 
     emit = show_json if as_json else write_through
@@ -134,6 +141,8 @@ def finish(process: Process, ended: Ended, *, as_json: bool) -> None:
         raise SojournError(
             f"{process.name} is lost: its node went down", advice="`sojourn logs` shows how far it came"
         )
+    elif ended.why:
+        click.echo(f"{process.name} was killed: {ended.why}", err=True)
     sys.exit(ended.status)
 
 
@@ -176,7 +185,7 @@ def _state(row: ProcessInfo) -> str:
     if row.state != "ended":
         return row.state
     if row.signal:
-        return f"ended ({signal.Signals(row.signal).name})"
+        return f"ended ({signal.Signals(row.signal).name}{row.why and ', '}{row.why})"
     return f"ended ({row.exit_code})"
 
 
@@ -258,6 +267,8 @@ def wait(name: str, timeout: float | None, as_json: bool) -> None:
         ) from None
     if as_json:
         show.as_json({"name": name, **_end(ended)})
+    elif ended.why:
+        click.echo(f"{name} was killed: {ended.why}", err=True)
     sys.exit(ended.status)
 
 
@@ -305,7 +316,7 @@ def _done(row: ProcessInfo, as_json: bool) -> None:
 
 
 def _end(ended: Ended) -> dict[str, object]:
-    return {"state": ended.state, "exit_code": ended.exit_code, "signal": ended.signal}
+    return {"state": ended.state, "exit_code": ended.exit_code, "signal": ended.signal, "why": ended.why}
 
 
 def write_through(chunk: Chunk) -> None:

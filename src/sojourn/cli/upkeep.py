@@ -46,6 +46,8 @@ def _lines(shown: dict[str, Any]) -> list[tuple[str, str]]:
         since = time.localtime(stay["since"]) if stay["since"] else None
         begun = f" from {time.strftime('%Y-%m-%d %H:%M:%S', since)}," if since else ""
         lines.append(("" if number else "stays", f"{stay['node']} {begun} epoch {stay['epoch']}"))
+    for number, (what, how) in enumerate(shown["limits"].items()):
+        lines.append(("" if number else "limits", f"{what} {how}"))
     lines.append(("output", out.size(sum(shown["log"].values())) + f" in {len(shown['log'])} segments"))
     holds: dict[str, Any] = shown.get("holds", {})
     if "folder" in holds:
@@ -64,6 +66,8 @@ def _lines(shown: dict[str, Any]) -> list[tuple[str, str]]:
 def _state(shown: dict[str, Any]) -> str:
     if shown["state"] != "ended":
         return shown["state"]
+    if shown["why"]:
+        return f"killed, {shown['why']}"
     return f"ended by signal {shown['signal']}" if shown["signal"] else f"ended with {shown['exit_code']}"
 
 

@@ -156,6 +156,8 @@ class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages):
         set_env: Mapping[str, str] | None = None,
         with_: Sequence[str | os.PathLike[str]] = (),
         terminal: tuple[int, int] | bool = False,
+        memory: int | str | None = None,
+        cpus: float | None = None,
     ) -> AsyncProcess:
         """Start a program; see `Cluster.run`."""
         workspace = None
@@ -169,7 +171,7 @@ class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages):
             workspace, program = packed.spec(), packed.program
         call = calls.run(
             *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
-            set_env=set_env, workspace=workspace, terminal=terminal,
+            set_env=set_env, workspace=workspace, terminal=terminal, memory=memory, cpus=cpus,
         )  # fmt: skip
         started = await self.link.ask(call)
         return AsyncProcess(self.link, started.name, started.id)

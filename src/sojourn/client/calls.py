@@ -7,6 +7,7 @@ the node that had it went away. `repeatable` is True only where doing it twice i
 from __future__ import annotations
 
 import os
+import re
 import signal as signals
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
@@ -37,6 +38,8 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     program: str = ""
     terminal: bool = False  # whether it has one
     file: str = ""  # the image of a frozen process, where it was written
+    limits: dict[str, str] = {}  # what limits it where it is: "memory", "cpus", each with how that is held
+    why: str = ""  # it was killed, where that can be said: "over its memory limit of 512M"
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     exit_code: int | None = None
     signal: int | None = None
+    why: str = ""  # it was killed, where that can be said
 
     @property
     def status(self) -> int:
@@ -132,6 +136,8 @@ def run(
     set_env: Mapping[str, str] | None = None,
     workspace: dict[str, Any] | None = None,
     terminal: tuple[int, int] | bool = False,
+    memory: int | str | None = None,
+    cpus: float | None = None,
 ) -> Call[ProcessInfo]:
     if (program is None) == (module is None):
         raise UsageError(
@@ -149,12 +155,23 @@ def run(
         "python": None if python is None else os.fspath(python),
         "cwd": os.path.abspath(cwd if cwd is not None else os.getcwd()),
         "workspace": workspace,
+        "limits": None if memory is None and cpus is None else {"memory": size(memory), "cpus": cpus},
         "env": {**(os.environ if env is None else env), **(set_env or {})},
     }
     if terminal is not False:
         spec["env"].setdefault("TERM", "xterm")
         spec["terminal"] = window(*((24, 80) if terminal is True else terminal))
     return Call("run", {key: value for key, value in spec.items() if value is not None}, ProcessInfo)
+
+
+def size(text: int | str | None) -> int | None:
+    """Bytes: a number, or one with K, M, G or T (of 1024) behind it. Raises UsageError."""
+    if text is None or isinstance(text, int):
+        return text
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?", text.strip().upper())
+    if found is None:
+        raise UsageError(f"{text!r} is no size", advice="write it as 512M or 1.5G")
+    return round(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
 
 
 def window(rows: int, columns: int) -> dict[str, int]:

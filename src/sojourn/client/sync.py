@@ -179,6 +179,8 @@ class Cluster(ClusterUpkeep, ClusterImages):
         set_env: Mapping[str, str] | None = None,
         with_: Sequence[str | os.PathLike[str]] = (),
         terminal: tuple[int, int] | bool = False,
+        memory: int | str | None = None,
+        cpus: float | None = None,
     ) -> Process:
         """Start a program; returns as soon as it runs.
 
@@ -193,6 +195,8 @@ class Cluster(ClusterUpkeep, ClusterImages):
             env: its environment, by default this process's.
             terminal: give it one, of that many rows and columns; True for the usual 24 and 80. Its output is one
                 stream then, "terminal".
+            memory: how much it may use, in bytes or as "512M". `info().limits` says how that is held.
+            cpus: how many processors' time it may use.
             set_env: variables on top of that.
             with_: files and folders that travel with it. The program runs in a private copy, its working directory
                 at the same place in it.
@@ -212,7 +216,7 @@ class Cluster(ClusterUpkeep, ClusterImages):
             workspace, program = packed.spec(), packed.program
         call = calls.run(
             *(program, args), module=module, name=name, node=node, python=python, cwd=cwd, env=env,
-            set_env=set_env, workspace=workspace, terminal=terminal,
+            set_env=set_env, workspace=workspace, terminal=terminal, memory=memory, cpus=cpus,
         )  # fmt: skip
         started = self.link.ask(call)
         return Process(self.link, started.name, started.id)

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from sojourn.errors import SojournError
+from sojourn.resources.limits import Limits
 from sojourn.resources.unread import Size
 
 
@@ -58,6 +59,7 @@ class StartSpec(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     env: dict[str, str] = {}
     terminal: Size | None = None  # of the terminal it is to have; None: two pipes
+    limits: Limits | None = None
     workspace: Workspace | None = None
 
 
@@ -99,6 +101,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
     code: int | None
     signal: int | None
+    why: str = ""  # it was killed, where that can be said
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +128,11 @@ class Host(Protocol):
     """A process that runs on this node."""
 
     pid: int
+
+    @property
+    def in_force(self) -> dict[str, str]:
+        """What limits it here, and by what: "memory", "cpus"."""
+        ...
 
     async def survey(self, *, copy: bool = False) -> Offer:
         """Ask the running program what it needs elsewhere. Makes and matches the baseline on the first call.

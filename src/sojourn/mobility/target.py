@@ -118,7 +118,7 @@ class TargetMove(Receiver):
         self._held = None
         self._landed(
             Landing(
-                record=msgspec.structs.replace(self._commit, pid=self._host.pid),
+                record=msgspec.structs.replace(self._commit, pid=self._host.pid, limits=self._host.in_force),
                 revision=self._committed,
                 host=self._host,
                 log=self._log,
@@ -142,7 +142,10 @@ class TargetMove(Receiver):
     async def do_confirm(self) -> None:
         await self.reach("target.before-confirm")
         pid = self._host.pid if self._host else None
-        record = msgspec.structs.replace(self._commit, state=State.RUNNING, pid=pid, fallback="")
+        limits = self._host.in_force if self._host else {}
+        record = msgspec.structs.replace(
+            self._commit, state=State.RUNNING, pid=pid, limits=limits, fallback=""
+        )
         written = await self.write(record, self._committed)
         if written is not None:
             self._confirmed(Known(record, written))

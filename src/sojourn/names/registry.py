@@ -50,6 +50,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signal: int | None = None
     program: str = ""
     terminal: bool = False
+    limits: dict[str, str] = {}  # what limits it where it is: "memory", "cpus"
+    why: str = ""  # it was killed, where that can be said
     pid: int | None = None  # of the host process, on its node
     move: str = ""  # the latest move of the process
     stays: list[Stay] = []  # where it was before, oldest first, as of its latest move

@@ -225,6 +225,9 @@ def shown(record: Record, since: float | None = None) -> dict[str, Any]:
         "signal",
         "pid",
         "program",
+        "terminal",
+        "limits",
+        "why",
     )
     return {
         **{field: getattr(record, field) for field in fields},

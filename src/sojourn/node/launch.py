@@ -61,6 +61,7 @@ async def launch(node: Node, asked: Run) -> Record:
             cwd=asked.cwd,
             env=asked.env,
             terminal=asked.terminal and asked.terminal.checked(),
+            limits=asked.limits and asked.limits.checked(),
             workspace=asked.workspace and msgspec.structs.replace(asked.workspace, id=record.id),
         )
         try:
@@ -72,10 +73,11 @@ async def launch(node: Node, asked: Run) -> Record:
         process = node.keep(known, host, output)
     finally:
         node.expected.discard(record.id)
-    process.publish(state=State.RUNNING, pid=host.pid)
+    running = {"state": State.RUNNING, "pid": host.pid, "limits": host.in_force}
+    process.publish(**running)
     told = told_of(record, node.name)
     node.events.tell(events.Started(**told, program=record.program, pid=host.pid))
-    return msgspec.structs.replace(process.record, state=State.RUNNING, pid=host.pid)
+    return msgspec.structs.replace(process.record, **running)
 
 
 def _another(name: str) -> str:

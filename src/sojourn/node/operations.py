@@ -242,8 +242,14 @@ class Operations:
             raise NotFound(f"{name} was removed")
         process = self._node.processes.get(process_id)
         if process is not None and process.exit is not None:
-            return {"state": "ended", "exit_code": process.exit.code, "signal": process.exit.signal}
-        return {"state": record.state.value, "exit_code": record.exit_code, "signal": record.signal}
+            end = process.exit
+            return {"state": "ended", "exit_code": end.code, "signal": end.signal, "why": end.why}
+        return {
+            "state": record.state.value,
+            "exit_code": record.exit_code,
+            "signal": record.signal,
+            "why": record.why,
+        }
 
     async def _rm(self, asked: Named, emit: Emit) -> Any:
         await self._router.catch_up()  # it may have ended this moment, elsewhere
@@ -291,6 +297,8 @@ def _row(record: Record) -> dict[str, Any]:
         "pid",
         "program",
         "terminal",
+        "limits",
+        "why",
     )
     rest = {"file": record.rest.file} if record.rest is not None else {}
     return {field: getattr(record, field) for field in shown} | {"state": record.state.value} | rest

@@ -199,7 +199,9 @@ class Process:
         self.over.set()
         told = told_of(self.record, self.record.node)
         self._tell(events.Ended(**told, exit_code=ended.code, signal=ended.signal))
-        self.publish(state=State.ENDED, exit_code=ended.code, signal=ended.signal, pid=None, fallback="")
+        self.publish(
+            state=State.ENDED, exit_code=ended.code, signal=ended.signal, why=ended.why, pid=None, fallback=""
+        )
 
     def depart(self) -> None:
         """It is not ours any more; those who read its log are sent on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sojourn.machines.base import Workspace
+from sojourn.resources.limits import Limits
 from sojourn.resources.unread import Size
 
 
@@ -26,6 +27,7 @@ class Run(msgspec.Struct, kw_only=True):
     cwd: str
     env: dict[str, str] = {}
     terminal: Size | None = None
+    limits: Limits | None = None
     workspace: Workspace | None = None
     holder: str = ""  # the node that has the workspace's chunks
 

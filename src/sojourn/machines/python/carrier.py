@@ -13,6 +13,7 @@ from sojourn.machines.base import Exit
 from sojourn.machines.python.link import Link
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.templates import Birth, Template
+from sojourn.resources.limits import Held
 from sojourn.resources.log import ERR, OUT, TERMINAL, Log
 from sojourn.resources.streams import Feed, InputFeed, OutputDrain, Said
 from sojourn.resources.terminal import Terminal, TerminalFeed
@@ -24,7 +25,8 @@ BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program u
 class Carrier:
     """Guarantee: the process is a child of this one and is reaped here, once; signals reach it or nobody."""
 
-    def __init__(self, log: Log, said: Said, size: Size | None = None) -> None:
+    def __init__(self, log: Log, said: Said, size: Size | None, held: Held | None) -> None:
+        self.held = held
         self._loop = asyncio.get_running_loop()
         self.terminal = None if size is None else Terminal(size)
         if self.terminal is None:
@@ -58,9 +60,13 @@ class Carrier:
         log: Log,
         said: Said,
         size: Size | None = None,
+        held: Held | None = None,
     ) -> Carrier:
-        """Orders a host, with a terminal of that size if one is given, and waits for its birth. Raises HostDied."""
-        carrier = cls(log, said, size)
+        """Orders a host, with a terminal of that size if one is given, and waits for its birth. Raises HostDied.
+
+        `held` holds it to its limits; whoever gave it removes it.
+        """
+        carrier = cls(log, said, size, held)
         try:
             await template.order(op, order, carrier._birth, carrier._theirs)
         finally:
@@ -127,9 +133,10 @@ class Carrier:
         code = os.waitstatus_to_exitcode(status)
         self.link.close()
         self._close_streams()
+        why = self.held.verdict() if self.held is not None and code == -signal.SIGKILL else ""
         if not self.ended.done():
             self.ended.set_result(
-                Exit(code=code, signal=None) if code >= 0 else Exit(code=None, signal=-code)
+                Exit(code=code, signal=None) if code >= 0 else Exit(code=None, signal=-code, why=why)
             )
 
     def _close_streams(self) -> None:

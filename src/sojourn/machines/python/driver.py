@@ -28,6 +28,7 @@ from sojourn.machines.python.templates import HasThreads, Key, Template
 from sojourn.machines.python.workspace import Kept
 from sojourn.machines.python.workspaces import Workspaces, sweep
 from sojourn.resources import files
+from sojourn.resources.limits import Held, Limiter, Limits, amount, available
 from sojourn.resources.log import Log
 from sojourn.resources.unread import Size
 
@@ -67,6 +68,8 @@ class PythonMachine:
         self._environments = Environments(state.parent / "environments")
         self._left: list[str] = []  # roots of workspaces that have gone from here, whose templates are still warm
         self._carriers: set[Carrier] = set()
+        self._limiter = Limiter(groups=self._environment.get("SOJOURN_CGROUPS") != "off")
+        self._lingering: list[Held] = []  # limits of programs that have ended and have left children
         self._sessions: set[int] = set()  # of every host there has been
         self.trouble: Trouble = _log_trouble
         kernel.become_subreaper()
@@ -116,14 +119,20 @@ class PythonMachine:
                 "node": spec.node, "name": spec.name, "id": spec.id, "epoch": spec.epoch, "moves": 0,
             },
         )
-        carrier = await self._carrier(template, "start", order, log, spec.terminal)
+        carrier = await self._carrier(template, "start", order, log, spec.terminal, spec.limits)
         identity = Offer(
             id=spec.id,
             name=spec.name,
             epoch=spec.epoch,
             machine=self.kind,
             interpreter=probed.interpreter,
-            detail={"environment": spec.env, "cwd": spec.cwd, "terminal": order.terminal, "seed": self._seed},
+            detail={
+                "environment": spec.env,
+                "cwd": spec.cwd,
+                "terminal": order.terminal,
+                "seed": self._seed,
+                "limits": msgspec.to_builtins(spec.limits),
+            },
         )
         return PythonHost(carrier, self._describer(identity, probed), kept)
 
@@ -164,7 +173,8 @@ class PythonMachine:
         base = await self._template(probed, environment, seed)
         # A warm template if there can be one; else the held host does the imports itself.
         template = await self._warm(base, Key.of(probed, seed, environment), order) or base
-        carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None)
+        limits = msgspec.convert(offer.detail.get("limits"), Limits | None)
+        carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None, limits)
         return PythonHeld(carrier, self._describer(offer, probed), kept, lambda: self.forget(offer.id))
 
     def forget(self, process_id: str) -> None:
@@ -198,6 +208,10 @@ class PythonMachine:
     async def _fit(self, offer: Offer) -> tuple[list[str], Probed | None]:
         """Why the process cannot come here, and the interpreter that it would have."""
         reasons = files.missing(offer.resources)
+        if offer.size > (left := available()):
+            reasons.append(
+                f"it uses {amount(offer.size >> 20 << 20)} of memory, and there is {amount(left >> 20 << 20)} left"
+            )
         inside = ""
         if offer.workspace is not None:
             inside = f"{offer.workspace.path}/"
@@ -247,6 +261,9 @@ class PythonMachine:
         for template in templates:
             template.reap()
         self._templates.clear()
+        for held in self._lingering:
+            held.remove(others=True)
+        self._limiter.close()
         proc.reap_strays(self._sessions | {template.pid for template in templates})
 
     def _describer(self, identity: Offer, probed: Probed):
@@ -292,12 +309,29 @@ class PythonMachine:
         return describe
 
     async def _carrier(
-        self, template: Template, op: str, order: Order, log: Log, size: Size | None
+        self, template: Template, op: str, order: Order, log: Log, size: Size | None, limits: Limits | None
+    ) -> Carrier:
+        held = self._limiter.hold(limits)
+        try:
+            if held is not None:
+                order.doors, order.processors = held.doors, held.processors
+                if op == "start":  # else when it has been built
+                    order.data = held.data
+                    held.apply()
+            carrier = await self._born(template, op, order, log, size, held)
+        except BaseException:
+            if held is not None:
+                held.remove(others=True)
+            raise
+        return carrier
+
+    async def _born(
+        self, template: Template, op: str, order: Order, log: Log, size: Size | None, held: Held | None
     ) -> Carrier:
         def said(what: str, mended: bool) -> None:
             self.trouble(log.folder.name, what, mended)
 
-        carrier = await Carrier.begin(template, op, order, log, said, size)
+        carrier = await Carrier.begin(template, op, order, log, said, size, held)
         self._carriers.add(carrier)
         self._sessions.add(carrier.pid)
         carrier.ended.add_done_callback(lambda _: self._ended(carrier))
@@ -306,6 +340,9 @@ class PythonMachine:
     def _ended(self, carrier: Carrier) -> None:
         self._carriers.discard(carrier)
         proc.reap_strays(self._sessions)
+        if carrier.held is not None:
+            self._lingering.append(carrier.held)
+        self._lingering = [held for held in self._lingering if not held.remove()]
 
     async def _template(self, probed: Probed, environment: Mapping[str, str], seed: int) -> Template:
         key = Key.of(probed, seed, environment)

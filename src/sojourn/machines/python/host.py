@@ -40,6 +40,18 @@ def set_environment(environment: dict[str, str]) -> None:
         os.environ[name] = value
 
 
+def confine(order: Order) -> None:
+    """Enters the control groups, and takes on the limits, of the order."""
+    for door in order.doors:
+        fd = os.open(door, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"0")
+        os.close(fd)
+    if order.data is not None:
+        kernel.limit_data(order.data)
+    if order.processors:
+        os.sched_setaffinity(0, order.processors)
+
+
 def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -> Channel:
     """Turns a forked child into a host. `coerced` is what the interpreter itself added to the environment."""
     control, *standard = fds
@@ -50,6 +62,7 @@ def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -
         descriptors.placed(fd, number)
     if order.terminal:
         kernel.control_terminal(0)
+    confine(order)
     set_environment(order.environment | coerced)
     os.chdir(order.cwd)
     return channel

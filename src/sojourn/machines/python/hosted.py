@@ -12,7 +12,16 @@ from typing import Any
 import msgspec
 
 from sojourn._util import descriptors
-from sojourn.errors import BadImage, HostDied, Pinned, SojournError, Unmovable, UsageError, WrongState
+from sojourn.errors import (
+    BadImage,
+    HostDied,
+    Pinned,
+    Refused,
+    SojournError,
+    Unmovable,
+    UsageError,
+    WrongState,
+)
 from sojourn.machines.base import Exit, Frozen, Offer, Wish
 from sojourn.machines.python import proc, trailer
 from sojourn.machines.python.carrier import Carrier
@@ -23,6 +32,7 @@ from sojourn.resources.unread import Size, Unread
 SIGNAL = signal.SIGURG
 TAP = 0.02  # seconds between two signals while a command is unanswered
 GRACE = 0.5  # seconds to answer a cancelled freeze; a host that does not is blocked where no handler runs
+HOLD_AGAIN = 0.2  # seconds until limits are tried again that could not be set
 SURVEY_WITHIN = 30.0
 LOOK_WITHIN = 3.0
 INFORM_WITHIN = 3.0
@@ -47,6 +57,10 @@ class PythonHost:
         self._informing: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[None] | None = None
         self.pid = carrier.pid
+
+    @property
+    def in_force(self) -> dict[str, str]:
+        return {} if self._carrier.held is None else self._carrier.held.in_force
 
     # ---- living --------------------------------------------------------------------------------------------
 
@@ -150,6 +164,8 @@ class PythonHost:
 
     async def _freeze(self, deadline: float, copy: bool, wish: int | None, seen: bool) -> Frozen:
         fd = descriptors.memfd("sojourn-image")
+        if (held := self._carrier.held) is not None:
+            held.lift(self.pid)
         try:
             done = await self._frozen(fd, deadline, copy=copy, wish=wish, seen=seen)
             await self._stopped()
@@ -169,8 +185,19 @@ class PythonHost:
                 raise
         except BaseException:
             os.close(fd)
+            self._hold()
             raise
         return Frozen(fd=fd, size=size, stopped_at=done["stopped_at"], frames=done["frames"])
+
+    def _hold(self) -> None:
+        """To its limits again. The image takes of them, too, for as long as somebody has it: then a little later."""
+        held = self._carrier.held
+        if held is None or self._carrier.ended.done():
+            return
+        try:
+            held.apply(self.pid)
+        except (Refused, OSError):
+            asyncio.get_running_loop().call_later(HOLD_AGAIN, self._hold)
 
     def _drain(self) -> bool:
         """All output is in the log; False when the disk refuses some."""
@@ -196,6 +223,7 @@ class PythonHost:
         except LinkClosed:
             raise await self._died() from None
         self._part()
+        self._hold()
 
     async def _frozen(self, fd: int, deadline: float, **how: Any) -> dict[str, Any]:
         """The answer of a host that is about to stop itself."""
@@ -247,6 +275,8 @@ class PythonHost:
     async def _died(self) -> HostDied:
         end = await self.wait()
         how = f"by signal {end.signal}" if end.signal else f"with exit code {end.code}"
+        if end.why:
+            how += f", {end.why}"
         return HostDied(
             f"the host process {self.pid} ended {how}", details={"code": end.code, "signal": end.signal}
         )
@@ -279,6 +309,8 @@ class PythonHeld:
         elif change:
             raise BadImage("the image changes a workspace that the offer did not name")
         await self._ask("thaw", (fd,), fresh=copy and not keep_random)
+        if self._carrier.held is not None:
+            self._carrier.held.apply(self.pid)
         self._trailer = found
 
     async def go(self, identity: dict[str, Any]) -> tuple[PythonHost, int]:
@@ -306,4 +338,5 @@ class PythonHeld:
             await answer
         except LinkClosed:
             end = await asyncio.shield(self._carrier.ended)
-            raise HostDied(f"the held process {self.pid} ended: {end}") from None
+            how = end.why or (f"by signal {end.signal}" if end.signal else f"with exit code {end.code}")
+            raise HostDied(f"the held process {self.pid} ended: {how}") from None

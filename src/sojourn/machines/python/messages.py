@@ -43,6 +43,9 @@ class Order:
     path: list[str] | None = None  # sys.path while modules are imported; None: as the interpreter makes it
     renamed: dict[str, str] = field(default_factory=dict[str, str])  # entries of sys.path that are elsewhere here
     modules: list[str] = field(default_factory=list[str])  # to import, in this order
+    doors: list[str] = field(default_factory=list[str])  # of control groups: files to write 0 to
+    data: int | None = None  # RLIMIT_DATA, in bytes
+    processors: list[int] = field(default_factory=list[int])  # the only ones to run on; none: all
     terminal: bool = False  # the standard streams are a terminal, which becomes the controlling one
     workspace: str = ""  # its root, where the program has one
     identity: dict[str, Any] = field(default_factory=dict[str, Any])  # what the program is told of itself
