@@ -199,6 +199,26 @@ def test_it_travels_to_another_file_system_and_back(
     assert talk("open('made/file').read()") == "'made'"
 
 
+def test_a_frozen_process_has_it_in_its_file(
+    start: Any, local_cluster: LocalCluster, far: str, tmp_path: Path
+) -> None:
+    talk = start()
+    talk.line()
+    talk("log.write('before'), log.flush()")
+    talk("open('early', 'w').write('e')")
+    image = tmp_path / "image"
+    talk.process.freeze(image)
+    gone(place(talk))
+    local_cluster.client.thaw(image, node=far)
+    assert talk("open('out/log.txt').read(), open('early').read()") == "('before', 'e')"
+    talk("log.write(', after'), log.flush()")
+    again = tmp_path / "again"
+    talk.process.freeze(again)
+    local_cluster.client.thaw(again, node=local_cluster.nodes[0])
+    assert talk("open('out/log.txt').read()") == "'before, after'"
+    assert (place(talk) / "project/early").read_text() == "e"
+
+
 def test_it_starts_on_another_machine(start: Any, far: str) -> None:
     talk = start(node=far)
     talk.line()

@@ -250,13 +250,13 @@ class Node:
                 process.depart()
             if process is None or process.over.is_set() or process.resting:
                 self._forget_log(old.id)
-                self._forget_places(old.id)
+                self.forget_places(old.id)
         if kind == "process" and isinstance(new, Record) and new.node != self.name:
             process = self.processes.get(new.id)
             if process is not None and process.resting:
                 self.let_go(process)
 
-    def _forget_places(self, process_id: str) -> None:
+    def forget_places(self, process_id: str) -> None:
         for machine in self.machines.values():
             machine.forget(process_id)
 
@@ -331,7 +331,7 @@ class Node:
         """It has moved away."""
         if self.processes.get(process.id) is process:
             del self.processes[process.id]
-            self._forget_places(process.id)
+            self.forget_places(process.id)
         process.depart()
 
     def _fenced(self, process: Process) -> None:

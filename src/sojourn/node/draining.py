@@ -97,7 +97,7 @@ class Draining:
         attempts: dict[asyncio.Task[tuple[On, list[str]]], Start] = {}
         while True:
             for process in list(self._node.processes.values()):
-                if not process.over.is_set() and not process.departed:
+                if process.host is not None and not process.over.is_set() and not process.departed:
                     plan.add(process.id, process.name)
             for start in plan.starts(self._candidates()):
                 attempts[self._node.spawn(self._attempt(start, deadline))] = start

@@ -107,6 +107,7 @@ class Freezing:
             assert process.host is not None
             await process.host.kill()
             process.host = None
+            self._node.forget_places(process.id)  # its workspace is in the file
             return self._facts(draft, said, frozen[1])
         finally:
             process.moving = False

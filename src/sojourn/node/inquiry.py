@@ -83,7 +83,8 @@ class Inquiry:
         if process.moving:
             raise Busy(f"{process.name} is being moved")
         if process.host is None or process.over.is_set():
-            raise WrongState(f"{process.name} has ended")
+            state = "ended" if process.over.is_set() else process.record.state.value
+            raise WrongState(f"{process.name} cannot be checked: it is {state}")
         if asked.deadline is not None and asked.deadline <= 0:
             raise UsageError(f"the deadline is {asked.deadline} seconds; it must be positive")
         targets = self._targets(asked.node)

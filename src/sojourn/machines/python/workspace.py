@@ -48,6 +48,7 @@ class Kept:
         self._scan = Scan(self.root)
         self._manifest = Manifest()  # as last offered; at a target, as built
         self._note = ""
+        self._now = Manifest()  # as the program has left it, once it stands still
         self._unserved: set[bytes] = set()  # chunks of the offer that a target asked for in vain
 
     # -- at the source ---------------------------------------------------------------------------
@@ -55,7 +56,8 @@ class Kept:
     def offer(self) -> tuple[Workspace, dict[str, int]]:
         """What a target must know, and the blobs it may fetch. Raises Unmovable."""
         manifest = self._look()
-        self._manifest, self._unserved, self._note = manifest, set(), secrets.token_hex(8)
+        self._manifest, self._now, self._unserved = manifest, Manifest(), set()
+        self._note = secrets.token_hex(8)
         data = encode(manifest)
         blobs = {self._store.put(data): len(data)}
         blobs |= {chunk.hex(): size for chunk, size in build.missing(manifest, lambda chunk: False).items()}
@@ -79,8 +81,8 @@ class Kept:
         return manifest
 
     def chunk(self, digest: bytes) -> bytes | None:
-        """A chunk of the offer, out of the file it is in; None when that has changed."""
-        for entry in self._manifest.entries:
+        """A chunk of the offer, out of a file that it is in or has come to; None when there is none any more."""
+        for entry in (*self._manifest.entries, *self._now.entries):
             if digest not in entry.chunks:
                 continue
             index = entry.chunks.index(digest)
@@ -99,7 +101,7 @@ class Kept:
         """What differs from the offer, now that the program stands still; nothing for one who shares the copy."""
         if self._note and (self.place / self._note).exists():
             return b""
-        now = self._look()
+        now = self._now = self._look()
         if now == self._manifest and not self._unserved:
             return b""
         given = self._manifest.chunks() - self._unserved
@@ -110,15 +112,11 @@ class Kept:
                 advice="try again when less of it is being written",
             )
         chunks: dict[bytes, bytes] = {}
-        self._manifest, offered = now, self._manifest
-        try:
-            for digest in wanted:
-                data = self.chunk(digest)
-                if data is None:
-                    raise InternalError(f"the workspace {self.root} changes while its process is stopped")
-                chunks[digest] = data
-        finally:
-            self._manifest = offered
+        for digest in wanted:
+            data = self.chunk(digest)
+            if data is None:
+                raise InternalError(f"the workspace {self.root} changes while its process is stopped")
+            chunks[digest] = data
         return msgspec.msgpack.encode(Change(encode(now), chunks))
 
     # -- at the target ---------------------------------------------------------------------------

@@ -94,6 +94,7 @@ class Workspaces:
             manifest = read(data)
         except ProtocolError as why:
             raise Refused("the workspace cannot be built here", reasons=[str(why)]) from why
+        self.release(process_id)  # of an earlier stay
         shared = await asyncio.to_thread(self._shared, process_id, workspace)
         if shared is not None:
             self._kept[process_id] = shared
