@@ -33,6 +33,7 @@ from sojourn.testing.leaks import gone, processes_of
 TICKER = """\
 import os, sys, time
 journal, count, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+ballast = b"x" * (int((sys.argv[4:] or ["0"])[0]) << 20)
 for number in range(count):
     fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(fd, b"%d %d\\n" % (number, os.getpid()))
@@ -128,12 +129,21 @@ class Arena:
 
     # -- programs --------------------------------------------------------------------------------
 
-    def ticker(self, name: str, node: str, *, count: int = 100_000, pause: float = 0.01) -> Path:
-        """Start a ticker; its journal."""
+    def ticker(
+        self,
+        name: str,
+        node: str,
+        *,
+        count: int = 100_000,
+        pause: float = 0.01,
+        ballast: int = 0,
+        memory: str | None = None,
+    ) -> Path:
+        """Start a ticker that holds `ballast` MB, in a limit of `memory`; its journal."""
         journal = self.scratch / f"{name}.journal"
         with self.client as client:
-            args = [str(journal), str(count), str(pause)]
-            client.run(str(self.program), *args, name=name, node=node, python=sys.executable)
+            args = [str(journal), str(count), str(pause), str(ballast)]
+            client.run(str(self.program), *args, name=name, node=node, python=sys.executable, memory=memory)
         self._tickers[name] = (journal, count)
         self.ticks(journal, 3)
         return journal
