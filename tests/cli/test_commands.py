@@ -192,7 +192,7 @@ def test_output_in_json_loses_no_byte(shell: Shell, script: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "run", "ps", "logs", "move", "wait", "stop", "kill", "rm", "nodes", "down"]
+    "command", ["up", "run", "attach", "ps", "logs", "move", "wait", "stop", "kill", "rm", "nodes", "down"]
 )
 def test_help_teaches_by_example(shell: Shell, command: str) -> None:
     text = shell(command, "--help").stdout.decode()

@@ -8,7 +8,8 @@ earlier `read` of the same call gave. Reads of one piece (`os.read`, `read1`, `r
 when a part of it has come: they keep it in a list that nothing but the C stack leads to. That list is looked for there;
 a line half read is a pin, until its end has come. What asks for more (`read(100)`, `read()`) is a pin.
 
-`input` has shown its prompt already: it is called again with an empty one.
+`input` has shown its prompt already: it is called again with an empty one. At a terminal where the program has
+imported `readline` it is a pin: the C library has the line, its history and the terminal's settings.
 
 Guarantee: a call of which something has been read is not made again.
 """
@@ -71,6 +72,8 @@ def objection(read: Read, arguments: list[Any]) -> str | None:
         size = arguments[read.sized] if len(arguments) > read.sized else None
         if type(size) is not int or size < 0 or (read.whole and size != 1):
             return "waiting for more input, of which it may have read a part, in"
+    if read.shown is not None and "readline" in sys.modules and os.isatty(0):
+        return "in the hands of GNU readline, which has the line that is being edited, in"
     if read.lines and gathered():
         return "in the middle of a line, in"
     return None

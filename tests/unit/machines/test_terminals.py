@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pty
+import struct
+import subprocess
+import termios
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from sojourn.errors import Pinned
 from sojourn.machines.python.driver import PythonMachine
 from sojourn.machines.python.hosted import PythonHost
 from sojourn.resources.log import TERMINAL, Log
@@ -27,10 +32,6 @@ def plainly(venv: Path, program: Path, typed: list[tuple[bytes, bytes]]) -> byte
     pid, master = pty.fork()
     if not pid:
         os.execve(venv / "bin" / "python", ["python", str(program)], environment(TERM="xterm"))
-    import fcntl
-    import struct
-    import termios
-
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE.rows, SIZE.columns, 0, 0))
     seen = b""
     try:
@@ -114,7 +115,9 @@ def test_what_a_program_sees_of_its_terminal(tmp_path: Path, state: Path, venv: 
     seated(tmp_path, state, work)
 
 
-ASKING = "import getpass, os, select, sys\nprint('on')\nfor number in range(3): print('got', number, repr({}))\n"
+ASKING = (
+    "import getpass, os, select, sys\nprint('on')\nfor number in range(3): print('got', number, repr({}))\n"
+)
 WAITING = {
     "input": "input('? ')",
     "readline": "sys.stdin.readline().strip()",
@@ -196,4 +199,46 @@ def test_raw_mode_keys_and_window(tmp_path: Path, state: Path, venv: Path) -> No
             b"raw\r\nsize 22 11\r\n" + repr(b"\x03\x1a\x04!ahead\x13\x11\r\nq").encode() + b" [False, False]"
         )
 
+    seated(tmp_path, state, work)
+
+
+def test_a_line_in_the_hands_of_readline_is_named(tmp_path: Path, state: Path, venv: Path) -> None:
+    program = script(tmp_path, "import readline\nprint('got', input('? '))\n")
+    if subprocess.run([venv / "bin" / "python", "-c", "import readline"], capture_output=True).returncode:
+        pytest.skip("this interpreter has no readline")
+
+    async def work(seat: Seat) -> None:
+        await seat.start(venv, program, tmp_path)
+        await seat.shows(b"? ")
+        await seat.host.survey()
+        with pytest.raises(Pinned, match="GNU readline"):
+            await seat.host.freeze(deadline=0.2)
+        await seat.types(b"on\r")
+        assert await seat.ends() == 0
+        assert seat.screen.endswith(b"got on\r\n")
+
+    seated(tmp_path, state, work)
+
+
+def test_output_is_exact_over_many_moves(tmp_path: Path, state: Path, venv: Path) -> None:
+    """The transcript of a program that writes without end, colours and all, and never stops for a move."""
+    program = script(
+        tmp_path,
+        "import sys\n"
+        "for number in range(8000):\n"
+        "    print('\\x1b[3%dm' % (number % 8), number, end='\\n\\t' if number % 3 else '\\r', flush=True)\n"
+        "print(input())\n",
+    )
+
+    async def work(seat: Seat) -> None:
+        await seat.start(venv, program, tmp_path)
+        for number in range(4):
+            await seat.shows(b" %d" % (number * 1500))
+            await seat.moves()
+        await seat.shows(b" 7999")
+        await seat.types(b"end\n")
+        assert await seat.ends() == 0
+        assert seat.screen == expected
+
+    expected = plainly(venv, program, [(b" 7999\r\n\t", b"end\n")])
     seated(tmp_path, state, work)
