@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, moved, roaming, staying
+from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, frozen, moved, roaming, staying
 
 from ..versions import OTHERS, python_of
 
@@ -87,6 +87,18 @@ def test_roaming(name: str, local_cluster: LocalCluster, seed: int, thorough: bo
     if not thorough:
         pytest.skip("only with --thorough")
     check(name, sys.executable, local_cluster, roaming(seed=seed_of(seed, name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_and_thawed(name: str, local_cluster: LocalCluster, seed: int, thorough: bool) -> None:
+    if not thorough and name not in random.Random(f"{seed} frozen").sample(NAMES, SAMPLE):
+        pytest.skip("not in this seed's sample")
+    for attempt in range(3):
+        operator = frozen(local_cluster, 3, seed=seed_of(seed, name) + attempt, within=0.4)
+        check(name, sys.executable, local_cluster, operator)
+        if operator.thaws:
+            return
+    pytest.fail("it ended three times before it could be frozen")
 
 
 @pytest.mark.parametrize("name", NAMES)

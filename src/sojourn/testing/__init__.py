@@ -15,7 +15,7 @@ Guarantee: a `LocalCluster` that was left has no process and no file any more, o
 
 from sojourn.testing.leaks import Leaks, processes_of
 from sojourn.testing.local import LocalCluster
-from sojourn.testing.scenario import Operator, Outcome, Scenario, moved, roaming, staying
+from sojourn.testing.scenario import Operator, Outcome, Scenario, frozen, moved, roaming, staying
 
 __all__ = [
     "Leaks",
@@ -23,6 +23,7 @@ __all__ = [
     "Operator",
     "Outcome",
     "Scenario",
+    "frozen",
     "moved",
     "processes_of",
     "roaming",

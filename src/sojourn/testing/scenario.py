@@ -3,7 +3,8 @@ compared.
 
 Concepts. A `Scenario` is a program with its arguments and input. An `Operator` does something to a running
 process until it is done or the process has ended: `staying` does nothing, `moved(n)` moves it n times at
-random instants, `roaming` moves it on as soon as it has arrived, until it ends. An `Outcome` is what a user
+random instants, `roaming` moves it on as soon as it has arrived, until it ends, `frozen(n)` freezes it into a file and
+thaws it on another node, n times. An `Outcome` is what a user
 could see of the run. Two outcomes are equal when stdout, stderr, exit code and ending signal are, byte for
 byte; moves and refusals do not count.
 
@@ -67,6 +68,36 @@ def roaming(*, seed: int, at_most: int = 1000) -> Operator:
         return _move_on(process, nodes, random.Random(seed), [0.0] * at_most)
 
     return operator
+
+
+class frozen:
+    """Freezes it into a file `times` times, at random instants spread over `within` seconds, and thaws it on a random
+    node; as a tar file and as a folder by turns. `thaws` counts; there are no moves.
+    """
+
+    def __init__(self, local: LocalCluster, times: int, *, seed: int, within: float = 1.0) -> None:
+        self.thaws = 0
+        self._local = local
+        self._choose = random.Random(seed)
+        self._pauses = [self._choose.uniform(0, 2 * within / times) for _ in range(times)]
+
+    def __call__(self, process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        refused: list[str] = []
+        with _folder() as folder:
+            for number, pause in enumerate(self._pauses):
+                if _ended(process, pause):
+                    break
+                file = f"{folder}/{number}" + "/" * (number % 2)
+                try:
+                    process.freeze(file)
+                except WrongState:
+                    break  # it ended meanwhile
+                except Refused as why:
+                    refused.append(str(why))
+                else:
+                    self._local.client.thaw(file, node=self._choose.choice(nodes))
+                    self.thaws += 1
+        return [], refused
 
 
 def _move_on(
