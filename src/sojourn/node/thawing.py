@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RESERVE = 0.9  # of the memory that is free, for the image
-
 
 class Thawing:
     """One thaw of `file`, under another name if one is given."""
@@ -209,23 +207,16 @@ class Thawing:
         async def fetch(digest: str) -> Path:
             return await asyncio.to_thread(_extracted, image, digest, self._node.folder / "blobs")
 
-        machine = self._node.machine(record.machine)
-        short = without_room(said.size("memory"))
-        if self._who is Who.COPY:
-            short += files.unshareable(said.resources)
-        making = asyncio.create_task(machine.prepare(offer, output, fetch))
+        shared = files.unshareable(said.resources) if self._who is Who.COPY else []
         try:
-            if not short:
-                self._room = await asyncio.to_thread(image.memory)
-        finally:
-            try:
-                self._held = await making
-            except Refused as why:
-                why.message = f"{record.name} cannot be thawed on {self._node.name}: {why.message}"
-                why.reasons += short
-                raise
-        if self._room is None:
-            raise Refused(f"{record.name} cannot be thawed on {self._node.name}", reasons=short)
+            self._held = await self._node.machine(record.machine).prepare(offer, output, fetch)
+            if shared:
+                raise Refused("two processes would share what they cannot")
+        except Refused as why:
+            why.message = f"{record.name} cannot be thawed on {self._node.name}: {why.message}"
+            why.reasons += shared
+            raise
+        self._room = await asyncio.to_thread(image.memory)
         await asyncio.to_thread(_adopt, image, output)
         copy = self._who is Who.COPY
         await self._held.thaw(self._room.fd, said.size("memory"), copy=copy, keep_random=not copy)
@@ -269,15 +260,6 @@ class Thawing:
         if self._room is not None:
             self._room.close()
             self._room = None
-
-
-def without_room(size: int) -> list[str]:
-    """Why the machine's free memory would not hold an image; empty if it does."""
-    with open("/proc/meminfo") as file:
-        free = next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
-    if size <= RESERVE * free:
-        return []
-    return [f"the image takes {size} bytes of memory; this machine has {free} free"]
 
 
 def _extracted(image: Opened, name: str, folder: Path) -> Path:

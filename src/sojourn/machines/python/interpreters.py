@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from sojourn.errors import NotFound, Refused, UsageError
 from sojourn.frames.support import JIT_SWITCH, SUPPORTED, Build, objection, supported
 from sojourn.machines.base import Interpreter
 
+USELESS = 60.0  # seconds that an interpreter which could not be run is not tried again
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _PROBE = """
 import json, os, sys
@@ -81,6 +83,7 @@ class Interpreters:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._known: dict[str, tuple[list[int], Probed]] = {}
+        self._useless: dict[str, float] = {}  # paths that cannot be run, and until when that is believed
         try:
             self._known = msgspec.json.decode(cache.read_bytes(), type=dict[str, tuple[list[int], Probed]])
         except (OSError, msgspec.DecodeError):  # none yet, or of another version: probed again
@@ -153,7 +156,13 @@ class Interpreters:
         mark = [stat.st_mtime_ns, stat.st_size]
         if (known := self._known.get(path)) is not None and known[0] == mark:
             return known[1]
-        probed = await _probe(path)
+        if self._useless.get(path, 0.0) > time.monotonic():
+            raise UsageError(f"{path} is not a Python interpreter that can be used")
+        try:
+            probed = await _probe(path)
+        except UsageError:  # a shim of pyenv's may be of use later, when nothing in its file has changed
+            self._useless[path] = time.monotonic() + USELESS
+            raise
         self._known[path] = (mark, probed)
         draft = self._cache.with_name(f".{os.getpid()}.{self._cache.name}")
         self._cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
