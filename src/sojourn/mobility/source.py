@@ -236,6 +236,9 @@ class SourceMove(Driver):
         await self.reach("source.frozen")
         self.arm(On.DEADLINE, THAW + self._frozen.size / SLOW)
         self.give(On.FROZEN)
+        while not self.tenure.dead(self._target):  # it may stand still with its connections open
+            await asyncio.sleep(LOOK)
+        self.give(On.CUT, TransferCut(f"node {self._target} has let its lease run out"))
 
     async def do_send(self) -> None:
         assert self.link is not None and self._frozen is not None

@@ -243,6 +243,8 @@ class Node:
             if (new.role, new.name) == (NODE, self.name):
                 log.critical("this node was expelled from the cluster; it ends")
                 self.ending.set()
+        if kind == "process" and isinstance(old, Record):
+            self._given_up(old, new)
         if kind == "process" and isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
             if process is not None and (process.over.is_set() or process.resting):
@@ -255,6 +257,19 @@ class Node:
             process = self.processes.get(new.id)
             if process is not None and process.resting:
                 self.let_go(process)
+
+    def _given_up(self, old: Record, new: Value) -> None:
+        """The others took this node for dead, with a process that runs here: it says that it does, with the next epoch,
+        or learns that the name is somebody else's by now, and ends (`Process.reread`).
+        """
+        process = self.processes.get(old.id)
+        if process is None or process.name != old.name:
+            return
+        if process.over.is_set() or process.moving or process.resting:
+            return
+        ours = isinstance(new, Record) and new.id == old.id
+        if not ours or (isinstance(new, Record) and new.state is State.LOST and new.node == self.name):
+            process.publish(state=State.RUNNING, pid=process.record.pid)
 
     def forget_places(self, process_id: str) -> None:
         for machine in self.machines.values():
@@ -339,6 +354,9 @@ class Node:
             if process.host is not None:
                 await process.host.kill()
             self.let_go(process)
+            if self.directory.process(process.id) is None:  # removed meanwhile, and with it its log
+                self._forget_log(process.id)
+                self.forget_places(process.id)
 
         self.spawn(end())
 
