@@ -16,6 +16,7 @@ from sojourn.client import Cluster
 from sojourn.errors import UsageError
 from sojourn.resources.limits import Limiter
 from sojourn.testing import LocalCluster
+from sojourn.wire import events
 
 GROWS = """
 import sys
@@ -92,6 +93,8 @@ def test_held_by_control_groups_over_moves(groups: Cluster, program: Path) -> No
     ended = process.wait()
     assert (ended.signal, ended.why) == (9, "over its memory limit of 192M")
     assert process.info().why == ended.why
+    told = [event for event in groups.events(process=process.id) if isinstance(event, events.Ended)]
+    assert [event.why for event in told] == [ended.why]
     assert b"".join(chunk.data for chunk in process.logs()) == b"on\nhas 40\nhas 80\nhas 120\n"
     process.rm()
 

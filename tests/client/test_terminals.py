@@ -115,3 +115,20 @@ def test_for_asyncio(local_cluster: LocalCluster, program: Path) -> None:
         return shown
 
     assert asyncio.run(work()) == b"on\r\nline\r\ngot line\r\n"
+
+
+def test_a_copy_has_a_terminal_of_its_own(local_cluster: LocalCluster, program: Path) -> None:
+    """With what had been typed: from there on each is typed to, and writes, by itself."""
+    process = local_cluster.client.run(program, python=sys.executable, node="n1", terminal=(20, 60))
+    with process.attach(tail=None) as attachment:
+        attachment.write(b"half ")
+        shown = until(attachment, b"half ")
+        copy = local_cluster.client.process(process.clone("n2").copies[0].name)
+        with copy.attach(tail=None) as other:
+            other.write(b"copied\r")
+            assert until(other, b"got half copied\r\n").count(b"got") == 1
+            attachment.write(b"kept\r")
+            assert until(attachment, b"got half kept\r\n", shown).count(b"got") == 1
+    for each in (process, copy):
+        each.kill()
+        each.rm()

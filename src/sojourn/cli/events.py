@@ -95,7 +95,7 @@ def said(event: kinds.AnyEvent) -> str:
             return f"renamed from {event.before}"
         case kinds.Ended():
             how = f"by {_signal(event.signal)}" if event.signal else f"with exit code {event.exit_code}"
-            return f"ended {how}"
+            return f"ended {how}{event.why and ', '}{event.why}"
         case kinds.Lost():
             return f"lost: node {event.at} died"
         case kinds.Returned():

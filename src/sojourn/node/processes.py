@@ -198,7 +198,7 @@ class Process:
         self.output.end()
         self.over.set()
         told = told_of(self.record, self.record.node)
-        self._tell(events.Ended(**told, exit_code=ended.code, signal=ended.signal))
+        self._tell(events.Ended(**told, exit_code=ended.code, signal=ended.signal, why=ended.why))
         self.publish(
             state=State.ENDED, exit_code=ended.code, signal=ended.signal, why=ended.why, pid=None, fallback=""
         )

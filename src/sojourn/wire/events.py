@@ -94,6 +94,7 @@ class Renamed(ProcessEvent, frozen=True, kw_only=True, omit_defaults=True, tag="
 class Ended(ProcessEvent, frozen=True, kw_only=True, omit_defaults=True, tag="ended"):
     exit_code: int | None = None
     signal: int | None = None
+    why: str = ""  # it was killed, where that can be said
 
 
 class Lost(ProcessEvent, frozen=True, kw_only=True, omit_defaults=True, tag="lost"):

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sojourn.errors import Pinned
+from sojourn.errors import Pinned, Unmovable
 from sojourn.machines.python.driver import PythonMachine
 from sojourn.machines.python.hosted import PythonHost
 from sojourn.resources.log import TERMINAL, Log
@@ -241,4 +241,51 @@ def test_output_is_exact_over_many_moves(tmp_path: Path, state: Path, venv: Path
         assert seat.screen == expected
 
     expected = plainly(venv, program, [(b" 7999\r\n\t", b"end\n")])
+    seated(tmp_path, state, work)
+
+
+def test_keys_that_are_signals_reach_it_wherever_it_is(tmp_path: Path, state: Path, venv: Path) -> None:
+    program = script(
+        tmp_path,
+        "import signal, time\n"
+        "got = []\n"
+        "for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT):\n"
+        "    signal.signal(number, lambda number, frame: got.append(number) or print(signal.strsignal(number)))\n"
+        "print('on')\n"
+        "while len(got) < 6: time.sleep(0.001)\n",
+    )
+
+    async def work(seat: Seat) -> None:
+        await seat.start(venv, program, tmp_path)
+        await seat.shows(b"on")
+        for times in (1, 2):
+            for key, name in ((b"\x03", b"Interrupt"), (b"\x1a", b"Stopped"), (b"\x1c", b"Quit")):
+                await seat.types(key)
+                await seat.shows(name, times=times)
+            if times == 1:
+                await seat.moves()
+        assert await seat.ends() == 0
+
+    seated(tmp_path, state, work)
+
+
+def test_the_windows_of_curses_are_refused_by_name(tmp_path: Path, state: Path, venv: Path) -> None:
+    program = script(
+        tmp_path,
+        "import curses, os, time\n"
+        "screen = curses.initscr()\n"
+        "screen.addstr('drawn')\n"
+        "screen.refresh()\n"
+        "while not os.path.exists('go'): time.sleep(0.001)\n"
+        "curses.endwin()\n",
+    )
+
+    async def work(seat: Seat) -> None:
+        await seat.start(venv, program, tmp_path)
+        await seat.shows(b"drawn")
+        with pytest.raises(Unmovable, match=r"_curses\.window.*screen"):
+            await seat.moves()
+        (tmp_path / "go").touch()
+        assert await seat.ends() == 0
+
     seated(tmp_path, state, work)
