@@ -138,6 +138,7 @@ def test_the_program_runs_in_a_private_copy(start: Any, project: Path) -> None:
     assert talk.line().split() == ["on", str(root), f"{root}/program.py", "program.py", str(root)]
     assert tree(root) == {**tree(project), "out/log.txt": (0o644, b"")}
     assert place(talk).stat().st_mode & 0o777 == 0o700
+    assert talk.process.show()["holds"]["workspace"] == str(root)
     talk("open('new', 'w').close()")
     assert not (project / "new").exists()
     talk.process.kill()

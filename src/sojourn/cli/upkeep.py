@@ -53,6 +53,7 @@ def _lines(shown: dict[str, Any]) -> list[tuple[str, str]]:
     if "folder" in holds:
         lines += [
             ("folder", holds["folder"] or "(removed)"),
+            *([("travels", f"{holds['workspace']} and what is in it")] if holds.get("workspace") else []),
             ("memory", f"{out.size(holds['memory'])}, {holds['modules']} modules of the library"),
         ]
     for number, each in enumerate(holds.get("resources", ())):
@@ -185,8 +186,6 @@ def drain(node: str, at_once: int, deadline: float | None, undo: bool, as_json: 
     if as_json:
         out.as_json(report)
     else:
-        for warning in report.warnings:
-            click.echo(f"warning: {warning}", err=True)
         stayed = sum(each.step == "stays" for each in report.processes)
         click.echo(
             f"{node} is empty and takes nothing new"
@@ -204,6 +203,9 @@ def _told(passenger: Passenger) -> None:
             click.echo(f"{passenger.name} stays:")
             for reason in passenger.reasons:
                 click.echo(f"  - {reason}")
+        case "warning":
+            for reason in passenger.reasons:
+                click.echo(f"warning: {reason}", err=True)
         case "gone":
             click.echo(f"{passenger.name} is not there any more")
         case _:

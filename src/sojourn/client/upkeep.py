@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 
 class Passenger(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of a drained node: `step` is "moving", and last "moved", "stays" or "gone"."""
+    """One process of a drained node: `step` is "moving", and last "moved", "stays" or "gone". Or a "warning" about the
+    node itself.
+    """
 
     name: str
     id: str = ""

@@ -46,7 +46,7 @@ class Drain(msgspec.Struct, kw_only=True):
 
 
 class Draining:
-    """The drains of one node. `warnings` are asked before one begins: what leaving this node would cost."""
+    """The drains of one node. `warnings` are asked first: what ending this node would cost."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -75,6 +75,9 @@ class Draining:
             raise Busy(f"node {node.name} is being drained already")
         self._busy = True
         try:
+            warnings = [text for warn in self.warnings for text in warn()]
+            if warnings:
+                await emit({"name": node.name, "step": "warning", "reasons": warnings})
             await self._mark(True)
             plan = Plan((), asked.at_once)
             await self._carry_out(plan, asked.deadline, emit)
@@ -84,7 +87,7 @@ class Draining:
             "node": node.name,
             "state": "draining",
             "processes": [_row(each) for each in plan.passengers.values()],
-            "warnings": [text for warn in self.warnings for text in warn()],
+            "warnings": warnings,
         }
 
     async def _mark(self, draining: bool) -> None:

@@ -131,6 +131,7 @@ class PythonHost:
             "resources": found["descriptors"],
             "reasons": found["reasons"],
             "folder": found["folder"],
+            "workspace": str(self.workspace.root) if self.workspace is not None else "",
             "modules": len(found["modules"]),
             "memory": found["pages"] * PAGE,
         }
