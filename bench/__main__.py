@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commands, images, memory, moves, overhead
+from bench import commands, images, memory, moves, overhead, scale
 from bench.figure import Figure, keep, show
 from sojourn.testing import LocalCluster
 
@@ -25,6 +25,9 @@ def main() -> None:
         "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 11),
         "images": lambda local, quick: images.measure(
             local, console, thaws=10 if quick else 60, large=1 << (28 if quick else 30), rounds=2 if quick else 5
+        ),
+        "scale": lambda local, quick: scale.measure(
+            console, rounds=2 if quick else 10, processes=50 if quick else 500, names=1000 if quick else 10_000
         ),
         "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 11),
     }
