@@ -1,1 +1,5 @@
-"""Resources: what a program holds of its node. `log` and `streams` stand outside, `files` in a host."""
+"""Resources: what a program holds of its node, and what holds it.
+
+`log`, `streams`, `terminal`, `unread`, `limits` and `cgroups` stand outside; `files`, `fileobjects` and `standard` in a
+host.
+"""
