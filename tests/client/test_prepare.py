@@ -83,8 +83,12 @@ def process(local_cluster: LocalCluster, venv: Path, tmp_path: Path) -> Iterator
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     process = local_cluster.client.run(program, node=local_cluster.nodes[0], python=venv / "bin/python")
-    said = next(process.logs(follow=True)).data
-    assert said == b"on\n", said
+    said = b""
+    for chunk in process.logs(follow=True):
+        said += chunk.data
+        if said.endswith(b"\n"):
+            break
+    assert said == b"on\n"
     yield process
     process.kill()
     process.rm()
