@@ -1,4 +1,4 @@
-"""The command `clone`."""
+"""The commands `clone` and `rename`."""
 
 from __future__ import annotations
 
@@ -69,3 +69,25 @@ def clone(
             show.error(one.why(), json_wanted=False)
     if report.failed:
         sys.exit(1)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sojourn rename sim-2 what-if
+  sojourn rename sim sim-old && sojourn run --name sim sim.py
+"""
+)
+@process_argument
+@click.argument("to", metavar="NEW")
+@json_option
+def rename(name: str, to: str, as_json: bool) -> None:
+    """Give a process another name, while it runs or after its end.
+
+    It keeps its id, its place and its whole log; whoever waits for it or follows its output notices nothing.
+    """
+    process = connect().process(name)
+    before = process.name
+    process.rename(to)
+    if as_json:
+        show.as_json({"name": process.name, "id": process.id, "before": before})

@@ -73,6 +73,7 @@ for command in (
     upkeep.check,
     processes.move,
     copies.clone,
+    copies.rename,
     images.freeze,
     images.thaw,
     images.inspect,

@@ -271,6 +271,10 @@ class AsyncProcess(AsyncProcessTerminals, AsyncProcessUpkeep, AsyncProcessImages
                 on_stage(str(answer.item["stage"]))
         raise AssertionError("an exchange ends with an answer or an error")
 
+    async def rename(self, name: str) -> None:
+        """Give it another name; its id, its log and its handles stay."""
+        self.name = str((await self._link.ask(copies.rename(self.id, name)))["name"])
+
     async def clone(
         self,
         *nodes: str,

@@ -45,6 +45,10 @@ class CloneReport(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "
     more: dict[str, Any] = {}  # whatever else the node told
 
 
+def rename(id: str, to: str) -> Call[dict[str, Any]]:
+    return Call("rename", {"name": id, "to": to}, dict)
+
+
 def clone(
     id: str, nodes: Sequence[str], *, name: str | None, deadline: float | None, keep_random: bool
 ) -> Call[dict[str, Any]]:

@@ -335,6 +335,10 @@ class Process(ProcessTerminals, ProcessUpkeep, ProcessImages):
             except StopIteration as end:
                 return calls.moved(end.value)
 
+    def rename(self, name: str) -> None:
+        """Give it another name; its id, its log and its handles stay. Raises NameTaken, Busy while it moves."""
+        self.name = str(self._link.ask(copies.rename(self.id, name))["name"])
+
     def clone(
         self,
         *nodes: str,

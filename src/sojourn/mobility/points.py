@@ -37,6 +37,9 @@ POINTS = (
     "copy.before-commit",
     "copy.committed",  # nothing runs
     "copy.before-running",  # it runs, and nobody was told
+    # of a renaming: before each of its writes
+    "rename.claiming",
+    "rename.removing",
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from sojourn.model.rename import counts
 from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
 
 Value = Record | NodeEntry | Member | None
@@ -22,6 +23,7 @@ class Directory:
     def __init__(self) -> None:
         self._keys: dict[tuple[str, str], tuple[int, Value]] = {}
         self._names: dict[str, str] = {}  # process id -> name
+        self._claims: dict[str, str] = {}  # process id -> the name that a renaming claims for it (model.rename)
         self._told: set[tuple[str, str]] | None = None  # keys of the snapshot under way
         self._listeners: list[Listener] = []
         self._changed = asyncio.Event()
@@ -64,9 +66,10 @@ class Directory:
         self._wake()
 
     def process(self, name_or_id: str) -> Known | None:
-        """The process of that name or id."""
+        """The process of that name or id. A name that is only claimed is nobody's yet."""
         revision, value = self._keys.get(("process", name_or_id), (0, None))
-        if value is None:
+        if not isinstance(value, Record) or not self._counts(value):
+            revision, value = 0, None
             name = self._names.get(name_or_id)
             revision, value = self._keys.get(("process", name), (0, None)) if name else (0, None)
         return Known(value, revision) if isinstance(value, Record) else None
@@ -74,9 +77,25 @@ class Directory:
     def processes(self) -> Iterator[Known]:
         """All processes, oldest first."""
         found = [
-            Known(value, revision) for revision, value in self._keys.values() if isinstance(value, Record)
+            Known(value, revision)
+            for revision, value in self._keys.values()
+            if isinstance(value, Record) and self._counts(value)
         ]
         yield from sorted(found, key=lambda known: (known.record.started, known.record.name))
+
+    def claims(self) -> list[tuple[Known, Record]]:
+        """Names that are claimed for a process that has another, and that process."""
+        found: list[tuple[Known, Record]] = []
+        for id, name in self._claims.items():
+            revision, value = self._keys[("process", name)]
+            known = self.process(id)
+            if isinstance(value, Record) and known is not None and known.record.name != name:
+                found.append((Known(value, revision), known.record))
+        return found
+
+    def _counts(self, record: Record) -> bool:
+        at_was = self._keys.get(("process", record.was), (0, None))[1] if record.was else None
+        return counts(record.was, record.id, at_was.id if isinstance(at_was, Record) else None)
 
     def node(self, name: str) -> NodeEntry | None:
         value = self._keys.get(("node", name), (0, None))[1]
@@ -111,11 +130,20 @@ class Directory:
             return
         self._keys[key] = (revision, value)
         if isinstance(old, Record):
-            self._names.pop(old.id, None)
+            self._forget(old)
         if isinstance(value, Record):
-            self._names[value.id] = value.name
+            (self._names if self._counts(value) else self._claims)[value.id] = value.name
         for listener in list(self._listeners):
             listener(*key, old, value)
+
+    def _forget(self, old: Record) -> None:
+        """A record is gone, or about to be replaced: the name that was claimed for its process comes into its own."""
+        if self._claims.get(old.id) == old.name:
+            del self._claims[old.id]
+        elif self._names.get(old.id) == old.name:
+            del self._names[old.id]
+            if self._keys[("process", old.name)][1] is None and old.id in self._claims:
+                self._names[old.id] = self._claims.pop(old.id)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

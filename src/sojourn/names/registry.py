@@ -56,6 +56,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     move: str = ""  # the latest move of the process
     stays: list[Stay] = []  # where it was before, oldest first, as of its latest move
     rest: Rest | None = None  # while it is frozen
+    was: str = ""  # the name that this record is to replace, or has replaced (model.rename)
     fallback: str = ""  # while a commit is unconfirmed: the node that still has the stopped source copy
 
 

@@ -124,6 +124,7 @@ class Node:
             directory=self.directory,
             entry=self._entry,
             ours=lambda record: record.id in self.processes or record.id in self.expected,
+            at_work=lambda record: (here := self.processes.get(record.id)) is not None and here.cloning.locked(),
             usurped=self.ending.set,
             lost=self._tell_lost,
             returned=lambda: self._tell_up("its lease had run out"),
@@ -245,7 +246,7 @@ class Node:
                 self.ending.set()
         if kind == "process" and isinstance(old, Record):
             self._given_up(old, new)
-        if kind == "process" and isinstance(old, Record) and new is None:
+        if isinstance(old, Record) and new is None and self.directory.process(old.id) is None:
             process = self.processes.get(old.id)
             if process is not None and (process.over.is_set() or process.resting):
                 del self.processes[old.id]

@@ -27,6 +27,7 @@ from sojourn.node.inquiry import Inquiry, shown
 from sojourn.node.launch import launch
 from sojourn.node.output import Output
 from sojourn.node.owner import Owner, first
+from sojourn.node.renaming import Renaming
 from sojourn.node.requests import List, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
 from sojourn.node.spaces import Spaces
@@ -57,6 +58,7 @@ class Operations:
         self._owner.also(inquiry.owner_table)
         self._owner.also(self._equipping.owner_table)
         self._owner.also(Cloning(node).owner_table)
+        self._owner.also(Renaming(node).owner_table)
         self._owner.also(output.owner_table)
         self._owner.also(self.images.owner_table)
         self._peer_ops: dict[str, tuple[type, Handler]] = {
@@ -218,8 +220,8 @@ class Operations:
         name, process_id = known.record.name, known.record.id
 
         def latest() -> Record | None:
-            now = self._directory.process(name)
-            return now.record if now is not None and now.record.id == process_id else None
+            now = self._directory.process(process_id)
+            return now.record if now is not None else None
 
         def over() -> bool:
             process = self._node.processes.get(process_id)

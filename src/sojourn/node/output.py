@@ -114,11 +114,11 @@ class Output:
 
     async def _moved_on(self, stale: Known) -> Known:
         """The record after its next change. Raises NotFound."""
-        name, process_id = stale.record.name, stale.record.id
+        process_id = stale.record.id
 
         def changed() -> bool:
-            now = self._directory.process(name)
-            return now is None or now.record.id != process_id or now.revision > stale.revision
+            now = self._directory.process(process_id)
+            return now is None or now.revision > stale.revision
 
         await self._directory.until(changed)
         return await self._router.find(process_id)

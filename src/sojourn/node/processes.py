@@ -66,7 +66,7 @@ class Process:
         self.settled = asyncio.Event()  # no move has it in its hands
         self.settled.set()
         self.moving = False  # from the request to the outcome of a move
-        self.cloning = asyncio.Lock()  # held from the request for a clone until its image is complete
+        self.cloning = asyncio.Lock()  # held for a clone until its image is complete, and for a renaming
         self.call_off: Callable[[], None] | None = None  # while it is moved or cloned: give that up, if it still can be
         self.can_kill: Callable[[], bool] | None = None  # during a move: whether it may be killed here now
         self.gone = asyncio.Event()  # it is not ours any more
@@ -102,7 +102,7 @@ class Process:
         if self.moving:
             raise Busy(f"{self.name} is being moved already")
         if self.cloning.locked():
-            raise Busy(f"{self.name} is being cloned", advice="try again in a moment")
+            raise Busy(f"{self.name} is being cloned or renamed", advice="try again in a moment")
 
     async def hands_off(self) -> None:
         """Wait until no move has it in its hands. Raises StaleEpoch when it has gone, Busy when it is held,

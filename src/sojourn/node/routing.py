@@ -81,6 +81,9 @@ class Router:
             if known is None:
                 raise NotFound(f"there is no process {name!r}", advice="`sojourn ps -a` lists them all")
             self._directory.wrote(known.record, known.revision)
+            known = self._directory.process(name)
+            if known is None:
+                raise NotFound(f"the name {name!r} is claimed, and not yet anybody's")
         return known
 
     async def newer(self, stale: Known) -> Known:
@@ -91,7 +94,10 @@ class Router:
         except Unavailable:
             known = self._directory.process(name)
         if known is None or known.record.id != stale.record.id:
-            raise NotFound(f"{name} is gone")
+            await self.catch_up()
+            known = self._directory.process(stale.record.id)  # it has another name, or is gone
+            if known is None:
+                raise NotFound(f"{name} is gone")
         self._directory.wrote(known.record, known.revision)
         if known.revision == stale.revision:
             try:
@@ -99,7 +105,7 @@ class Router:
                     await self._directory.changed()
             except TimeoutError:
                 pass
-        return self._directory.process(name) or known
+        return self._directory.process(stale.record.id) or known
 
     async def catch_up(self) -> None:
         """Know what others have written before now; while the control plane is away, go by what is known."""

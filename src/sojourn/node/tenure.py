@@ -32,6 +32,7 @@ class Keeper:
     Args:
         entry: makes what the lease says, anew for each renewal.
         ours: whether this node holds that process of its own, or is about to.
+        at_work: whether it is copying or renaming that process.
         usurped: told when another daemon has this node's name.
         lost: told of the processes that this node declared lost.
         returned: told when this node has its lease again, after it had run out.
@@ -46,6 +47,7 @@ class Keeper:
         directory: Directory,
         entry: Callable[[], NodeEntry],
         ours: Callable[[Record], bool],
+        at_work: Callable[[Record], bool],
         usurped: Callable[[], None],
         lost: Callable[[Record], None],
         returned: Callable[[], None],
@@ -56,6 +58,7 @@ class Keeper:
         self._directory = directory
         self._entry = entry
         self._ours = ours
+        self._at_work = at_work
         self._usurped = usurped
         self._lost = lost
         self._returned = returned
@@ -130,6 +133,9 @@ class Keeper:
             for known in self._directory.processes():
                 if self._is_lost(known.record):
                     await self._declare(known)
+            for claim, process in self._directory.claims():
+                if self._is_idle(process):
+                    await self._take_away(claim)
 
     def _is_lost(self, record: Record) -> bool:
         if record.state in OVER or record.state is State.FROZEN:
@@ -138,6 +144,21 @@ class Keeper:
         gone = not self._ours(record) if record.node == self._name else self.dead(record.node)
         waiting = record.fallback and not self.dead(record.fallback)
         return gone and not waiting
+
+    def _is_idle(self, process: Record) -> bool:
+        """Whether nobody is about to rename it."""
+        if process.node == self._name:
+            return not self._at_work(process)
+        return self.dead(process.node)
+
+    async def _take_away(self, claim: Known) -> None:
+        """Free a name that was claimed by a renaming that came to nothing."""
+        name = claim.record.name
+        try:
+            self._directory.deleted(name, await self._registry.delete(name, claim.revision))
+        except (StaleEpoch, Unavailable):
+            return  # somebody was faster, or we look again soon
+        log.warning("the name %s is free: a renaming to it came to nothing", name)
 
     async def _declare(self, known: Known) -> None:
         record = msgspec.structs.replace(
