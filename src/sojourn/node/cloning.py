@@ -163,6 +163,8 @@ class Cloning:
                     started=time.time(),
                     pid=None,
                     move=clone,
+                    stays=[],
+                    was="",
                     fallback=node.name,  # answers for it until it runs: it is not lost before
                 )
                 reserved.append(await take_name(node, record, None if asked.copy else self._free_name))

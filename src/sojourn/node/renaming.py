@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sojourn.errors import Busy, NameTaken, NotFound, SojournError, StaleEpoch, Unavailable, UsageError
+from sojourn.errors import (
+    Busy,
+    NameTaken,
+    NotFound,
+    SojournError,
+    StaleEpoch,
+    Unavailable,
+    UsageError,
+    WrongState,
+)
 from sojourn.model.process import OVER, State
 from sojourn.model.rename import OUTCOMES, On, Rename, step
 from sojourn.names.registry import Known
@@ -52,6 +61,8 @@ class Renaming:
         async with process.cloning:
             await process.hands_off()
             await process.written()
+            if process.record.state is State.FROZEN:
+                raise WrongState(f"{before} is frozen", advice=f"`sojourn thaw --name {to}` gives it that name")
             if process.moving or process.record.state not in (State.RUNNING, *OVER):
                 raise Busy(f"{before} is {process.record.state.value}", advice="try again in a moment")
             process.settled.clear()
