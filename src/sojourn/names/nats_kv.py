@@ -44,6 +44,7 @@ DEADLINE = 2.0  # seconds for one call
 HEARTBEAT = 2.0  # seconds between signs of life of a watch
 MARKER_TTL = 60.0  # seconds that an expiry stays visible to those who begin to watch
 TOMBSTONE_TTL = 600  # seconds that a removed name is remembered
+LEASE_TRIES = 10  # after an outage renewals that were delayed land one by one
 WRONG_SEQUENCE = (10071, 10164)  # JSStreamWrongLastSequence, ...Constant
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -183,14 +184,15 @@ class NatsRegistry:
 
     async def lease(self, entry: NodeEntry, revision: int, ttl: int) -> int:
         key, value = f"node.{entry.name}", _encoder.encode(entry)
-        written = await self._write(key, value, revision, ttl=ttl)
-        if written is None:  # it ran out, a renewal of ours got no answer but landed, or another has it
-            last, found = await self._last(key)
-            if found is None or _nodes.decode(found).incarnation == entry.incarnation:
-                written = await self._write(key, value, last, ttl=ttl)
-        if written is None:
-            raise StaleEpoch(f"another node has the name {entry.name!r}")
-        return written
+        for _ in range(LEASE_TRIES):
+            written = await self._write(key, value, revision, ttl=ttl)
+            if written is not None:
+                return written
+            # It ran out, renewals of ours that got no answer have landed (perhaps this moment), or another has it.
+            revision, found = await self._last(key)
+            if found is not None and _nodes.decode(found).incarnation != entry.incarnation:
+                raise StaleEpoch(f"another node has the name {entry.name!r}")
+        raise Unavailable(f"the lease of {entry.name!r} changes faster than it can be renewed")
 
     async def release(self, name: str, revision: int) -> None:
         if not revision:
