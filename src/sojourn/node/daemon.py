@@ -244,9 +244,11 @@ class Node:
             if (new.role, new.name) == (NODE, self.name):
                 log.critical("this node was expelled from the cluster; it ends")
                 self.ending.set()
+        if isinstance(old, Record) and new is None and self.directory.process(old.id) is not None:
+            return  # it has another name by now, or a claim on one has been taken away
         if kind == "process" and isinstance(old, Record):
             self._given_up(old, new)
-        if isinstance(old, Record) and new is None and self.directory.process(old.id) is None:
+        if isinstance(old, Record) and new is None:
             process = self.processes.get(old.id)
             if process is not None and (process.over.is_set() or process.resting):
                 del self.processes[old.id]
