@@ -261,11 +261,6 @@ registry.register(
 registry.register(*_BUFFERED, reduce=_buffered)
 registry.register(io.TextIOWrapper, reduce=_text)
 registry.refuses(
-    "it stands in the middle of a directory's listing, which is in the kernel",
-    "take the listing into a list first",
-    "posix.ScandirIterator",
-)
-registry.refuses(
     "its peer is connected to this node",
     "close it before the move and connect again after",
     "_socket.socket",

@@ -131,7 +131,7 @@ def test_text_over_memory(tmp_path: Path) -> None:
 
 def test_what_cannot_travel_is_named(tmp_path: Path) -> None:
     scan = os.scandir(tmp_path)
-    with pytest.raises(Unmovable, match="directory's listing"):
+    with pytest.raises(Unmovable, match="middle of a folder"):
         moved({"scan": scan})
     scan.close()
     reading, writing = os.pipe()
