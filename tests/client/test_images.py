@@ -215,7 +215,9 @@ def test_verbs_on_a_frozen_process(
         process.info()
     copy = cluster.thaw(tmp_path / "image")  # nobody knows it any more, and the name is free
     try:
-        assert copy.report.who == "heir" and copy.process.id != process.id and copy.process.name == process.name
+        assert (
+            copy.report.who == "heir" and copy.process.id != process.id and copy.process.name == process.name
+        )
         assert copy.process.output()[0].startswith(b"0\n")
     finally:
         forget(copy.process)
@@ -551,3 +553,29 @@ def test_over_down_and_up_and_from_one_cluster_to_another(tmp_path: Path) -> Non
             except SojournError:
                 pass
             shutil.rmtree(home)
+
+
+def test_a_workspace_is_in_the_image(cluster: Cluster, tmp_path: Path) -> None:
+    """The folder, as the program has left it, comes out of the file where there is nothing of it any more."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "kept.txt").write_text("kept")
+    program = tmp_path / "work" / "program.py"
+    program.write_text(
+        "open('made.txt', 'w').write('made')\n"
+        "held = open('kept.txt')\n"
+        "print('ready', flush=True)\n"
+        "import select, sys\n"
+        "while not select.select([sys.stdin], [], [], 0)[0]: pass\n"
+        "print(held.read(), open('made.txt').read(), flush=True)\n"
+    )
+    process = cluster.run(program, python=sys.executable, cwd=tmp_path / "work", with_=[tmp_path / "work"])
+    next(process.logs(follow=True))
+    process.freeze(tmp_path / "image")
+    process.rm()
+    heir = cluster.thaw(tmp_path / "image").process
+    try:
+        heir.write_stdin(b"", eof=True)
+        assert heir.wait(30).exit_code == 0
+        assert heir.output()[0] == b"ready\nkept made\n"
+    finally:
+        forget(heir)
