@@ -163,10 +163,15 @@ class Arena:
     def move(self, name: str, node: str, *, via: str | None = None, **more: Any) -> Future[Any]:
         """Begin a move; its outcome. `via` is the node that is asked."""
 
+        return self.begin("move", via or self.row(name).node, name=name, node=node, **more)
+
+    def begin(self, op: str, via: str, **args: Any) -> Future[Any]:
+        """Begin something that tells its stages; its outcome."""
+
         def run(stages: list[str]) -> Any:
-            link = Link(self.home, via or self.row(name).node)
+            link = Link(self.home, via)
             try:
-                stream = link.stream(Call("move", {"name": name, "node": node, **more}, object))
+                stream = link.stream(Call(op, args, object))
                 while True:
                     stages.append(next(stream)["stage"])
             except StopIteration as end:

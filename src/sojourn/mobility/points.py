@@ -28,6 +28,11 @@ POINTS = (
     "target.before-start",  # told to go, nothing runs
     "target.before-running",  # it runs, and nobody was told
     "target.before-confirm",  # the source was told
+    # of a freeze into a file, and of a thaw out of one
+    "freeze.written",  # the file is complete, the record says nothing of it
+    "freeze.committed",  # the record says frozen, the stopped host is still there
+    "thaw.ready",  # held copy complete, nothing written
+    "thaw.committed",  # the record says that it runs here; it does not yet
     # of a clone; its targets pass target.prepared, target.before-thaw and target.ready too
     "origin.reserved",  # the copy's name is taken; no offer is out
     "origin.before-freeze",  # every target has made a place

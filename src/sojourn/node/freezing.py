@@ -96,6 +96,7 @@ class Freezing:
             try:
                 said = await self._written(draft, *frozen)
                 self.committing = True
+                await self._node.points.reach("freeze.written")
                 self._stage("commit")
                 await self._commit()
             except BaseException:
@@ -104,6 +105,7 @@ class Freezing:
                 raise
             finally:
                 os.close(frozen[1].fd)
+            await self._node.points.reach("freeze.committed")
             assert process.host is not None
             await process.host.kill()
             process.host = None

@@ -120,6 +120,7 @@ class Thawing:
         try:
             try:
                 await self._build(image, record, output)
+                await node.points.reach("thaw.ready")
                 assert self._held is not None
                 record = msgspec.structs.replace(record, pid=self._held.pid)
                 won = await settle(node, found.revision, record, frozen, lambda: None)
@@ -134,6 +135,7 @@ class Thawing:
             except BaseException:
                 await self._undo(output, record.epoch, whole=resting is None)
                 raise
+            await node.points.reach("thaw.committed")
             try:
                 facts = await self._go(won, output, image.manifest)
             except SojournError:
