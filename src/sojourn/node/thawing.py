@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FORGET = 2.0  # seconds to free the name of a copy that did not come to be
+
 
 class Thawing:
     """One thaw of `file`, under another name if one is given."""
@@ -180,7 +182,8 @@ class Thawing:
                 facts = await self._go(known, output, image.manifest)
             except BaseException:
                 await self._undo(output, record.epoch, whole=True)
-                node.spawn(forget(node, known))
+                # Its name is free when it is refused, or as soon as the control plane answers.
+                await asyncio.wait((node.spawn(forget(node, known)),), timeout=FORGET)
                 raise
         finally:
             node.expected.discard(record.id)
