@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commands, images, memory, moves, overhead, scale
+from bench import commands, copies, images, memory, moves, overhead, scale
 from bench.figure import Figure, keep, show
 from sojourn.testing import LocalCluster
 
@@ -22,6 +22,7 @@ def main() -> None:
         "line": lambda local, quick: commands.first_line(local, console, rounds=7 if quick else 40),
         "ps": lambda local, quick: commands.whole_commands(local, console, rounds=5 if quick else 25),
         "moves": lambda local, quick: moves.measure(local, console, moves=20 if quick else 200),
+        "copies": lambda local, quick: copies.measure(local, console, rounds=10 if quick else 100),
         "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 11),
         "images": lambda local, quick: images.measure(
             local, console, thaws=10 if quick else 60, large=1 << (28 if quick else 30), rounds=2 if quick else 5

@@ -155,3 +155,16 @@ def test_the_same_to_await_and_as_a_command(local_cluster: LocalCluster, tmp_pat
     for one in (process, *map(local_cluster.client.process, [*names, "by-hand"])):
         one.kill()
         one.rm()
+
+
+def test_a_process_that_has_just_arrived_can_be_cloned(local_cluster: LocalCluster, tmp_path: Path) -> None:
+    """Its record may have yet to say that it runs."""
+    process = started(local_cluster, tmp_path, ECHO)
+    names: list[str] = []
+    for node in (local_cluster.nodes[1], local_cluster.nodes[0]) * 3:
+        if process.info().node != node:
+            process.move(node)
+        names += [copy.name for copy in process.clone(node).copies]
+    for one in (process, *map(local_cluster.client.process, names)):
+        one.kill()
+        one.rm()

@@ -203,7 +203,8 @@ def _running(process: Process) -> Host:
     if process.departed:
         raise StaleEpoch(f"{process.name} has moved away")
     state = State.ENDED if process.over.is_set() else process.record.state
-    if process.host is None or state not in (State.RUNNING, State.STARTING):
+    # One that has just arrived runs, though its record may have yet to say so.
+    if process.host is None or state not in (State.RUNNING, State.STARTING, State.MOVING):
         raise WrongState(f"{process.name} cannot be cloned: it is {state.value}")
     return process.host
 
