@@ -86,15 +86,16 @@ _ENDING_METHODS = frozenset({"throw", "close"})
 
 def _generator(site: Site) -> Continuation:
     name, depth, generator = site.instruction.name, len(site.kinds), site.inner_view.generator
-    if name == "FOR_ITER" and _feeds(generator, site.slot(depth - 1)):
+    site.live.expect(generator)
+    # What the loop or the `await` runs may be gone: the generator is finalized as the last thing that it held.
+    if name == "FOR_ITER" and _feeds(generator, site.operand(depth - 1)):
         return Continuation(depth, again=True)
-    if name == "SEND" and _awaits(generator, site.slot(depth - 2)):
+    if name == "SEND" and _awaits(generator, site.operand(depth - 2)):
         return Continuation(depth - 1, pre=[None], again=True)
     if name in ("YIELD_VALUE", "RESUME"):
         return _delegating(site, generator)
     if name not in CALLS:
         raise site.pin(f"a generator is being run by {name}", generator)
-    site.live.expect(generator)
     callable, receiver, arguments, lowest = site.read_call()
     method = callable.__name__ if type(callable) in BUILTIN_CALLABLES else None
     owner = callable.__self__ if type(callable) is BuiltinFunctionType else receiver
@@ -118,7 +119,7 @@ def _delegating(site: Site, generator: Any) -> Continuation:
     send = site.facts.before(given)
     if given.name == "YIELD_VALUE" and send.name == "SEND":
         waiting = len(site.facts.kinds(send)) - 1
-        if _awaits(generator, site.slot(waiting - 1)):
+        if _awaits(generator, site.operand(waiting - 1)):
             return Continuation(waiting, pre=[None], again=True, at=send)
     raise site.pin(f"a generator is being run by {instruction.name}", generator)
 

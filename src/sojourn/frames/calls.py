@@ -75,7 +75,7 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
         wrapped = callable.__wrapped__
         if type(wrapped) is FunctionType and code_behind(wrapped) is inner_code:
             return ["memoized", callable, *site.call_arguments()]
-    elif context := _context_entered(callable, second):
+    elif (context := _context_entered(callable, second)) is not None:  # an empty one counts as false
         return ["in context", context]
     elif address in ACCESSES:
         return through_builtin(site, callable, site.call_arguments()[0])

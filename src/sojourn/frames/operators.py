@@ -159,7 +159,8 @@ def _stage(name: str, receiver: Any, other: Any) -> tuple[Any, Any, Any, bool]:
 
 def _iterate(site: Site) -> Continuation:
     """A `for` over an object whose `__next__` is Python."""
-    iterator = site.slot(len(site.kinds) - 1)
+    site.live.expect(site.inner_self)
+    iterator = site.operand(len(site.kinds) - 1)  # gone, if the inner frame is a finalizer of what it held
     step = find(type(iterator), "__next__")
     if type(iterator) is map:  # it gives what its function gives
         step = gc.get_referents(iterator)[1]

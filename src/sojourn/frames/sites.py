@@ -102,12 +102,15 @@ class Site:
         if instruction.name == "CALL_FUNCTION_EX":
             # Up to 3.13 the mapping is there or not; since then there may be a NULL in its place.
             has_mapping = VERSION >= (3, 14) or instruction.arg & 1
-            mapping: Any = self.slot(depth - 1) if has_mapping else NULL
-            arguments = self.slot(depth - 2 if has_mapping else depth - 1)
+            mapping: Any = NULL
+            if has_mapping and self._word(depth - 1):
+                (mapping,) = self._arguments(range(depth - 1, depth))
+            at = depth - 2 if has_mapping else depth - 1
+            (arguments,) = self._arguments(range(at, at + 1))
             return tuple(arguments), {} if mapping is NULL else dict(mapping)
         names, end = self._keyword_names(), depth
         if instruction.name == "CALL_KW":
-            names, end = self.slot(depth - 1), depth - 1
+            (names,), end = self._arguments(range(depth - 1, depth)), depth - 1
         lowest = lowest_operand(instruction, depth)
         bound = self._word(lowest if VERSION < (3, 13) else lowest + 1)  # [method, self] or [NULL, callable]
         values = self._arguments(range(lowest + (1 if bound else 2), end))
@@ -142,11 +145,12 @@ class Site:
         yield _fast(self.inner_view, self.inner_code)
         yield _fast(self.view, self.facts.code)
         yield list(self.frame.f_globals.values())
-        operands = map(self.operand, range(len(self.kinds) - len(words), len(self.kinds)))
-        yield [value for value in operands if value is not GONE]
+        yield [value for value in map(self.live.find, words) if value is not GONE]
         for thing in gc.get_objects():
-            if type(thing) is tuple and [id(each) for each in thing][-len(words) :] == words:
-                yield thing
+            if type(thing) is tuple:
+                parts = gc.get_referents(thing)  # one that C is still filling cannot be iterated over
+                if list(map(id, parts))[-len(words) :] == words:
+                    yield parts
 
     def pin(self, why: str, callable: Any = None) -> Pin:
         return Pin(self.frame, why, callable)
