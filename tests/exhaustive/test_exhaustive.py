@@ -15,12 +15,13 @@ from tests.versions import ALL, python_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from fuzz import Maker
 from run import PROGRAMS, chain, exhaust
 
 WHOLE = "3.11"  # the version that `make test` takes every image of
 SAMPLE = 10  # of the others it takes one image of so many
 CHAINED = 2  # and freezes so many of the programs again and again
-LARGE = {"boundaries"}  # programs of which a sample is enough, when there is no time for everything
+LARGE = {"boundaries", "generators"}  # programs of which a sample is enough, when there is no time for everything
 HOPS = 10
 ids = [program.stem for program in PROGRAMS]
 
@@ -45,4 +46,15 @@ def test_a_run_can_be_frozen_again_and_again(version: str, program: Path, seed: 
         report = chain(python_of(version), program, hops=HOPS, seed=each)
         print(report)
         assert report.images >= HOPS // 3
+        assert report.good, report
+
+
+@pytest.mark.parametrize("number", range(10 if EVERYTHING else 1))
+def test_random_programs_go_on_as_they_would_have(python: str, number: int, tmp_path: Path) -> None:
+    seed = SEED + number
+    print("seed", seed)
+    program = tmp_path / f"fuzz{seed}.py"
+    program.write_text(Maker(seed).program())
+    for report in (exhaust(python, program, sample=60, seed=seed), chain(python, program, hops=4, seed=seed)):
+        print(report)
         assert report.good, report

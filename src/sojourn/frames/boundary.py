@@ -37,7 +37,7 @@ from .analyze import VERSION, Facts, Instruction
 from .attributes import ATTRIBUTES, through_attribute
 from .calls import through_call
 from .course import type_name
-from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, plain
+from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, handled_exception, plain
 from .operators import OPERATORS, SPECIAL, through_operator
 from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
 from .waits import READS, Read, looping
@@ -97,6 +97,8 @@ def _generator(site: Site) -> Continuation:
     if name not in CALLS:
         raise site.pin(f"a generator is being run by {name}", generator)
     callable, receiver, arguments, lowest = site.read_call()
+    if (site.closing or _is_closing(generator)) and not _ends(callable):
+        raise site.pin("a generator is being closed behind", callable)  # the last that the call has let go of
     method = callable.__name__ if type(callable) in BUILTIN_CALLABLES else None
     owner = callable.__self__ if type(callable) is BuiltinFunctionType else receiver
     if method in _RESUMING_METHODS and owner is not None and _awaits(generator, owner):
@@ -107,6 +109,20 @@ def _generator(site: Site) -> Continuation:
     if callable is next and arguments and arguments[0] is generator:
         return Continuation(depth, again=True)
     raise site.pin("a generator is being run by", callable)
+
+
+def _ends(callable: Any) -> bool:
+    return type(callable) in BUILTIN_CALLABLES and callable.__name__ in _ENDING_METHODS
+
+
+def _is_closing(generator: Any) -> bool:
+    """Does it handle GeneratorExit, or something that has come up meanwhile? No `next` or `send` brings that in."""
+    error, _ = handled_exception(generator)
+    for _ in range(100):
+        if error is None or isinstance(error, GeneratorExit):
+            break
+        error = error.__context__
+    return error is not None
 
 
 def _delegating(site: Site, generator: Any) -> Continuation:

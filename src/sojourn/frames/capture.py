@@ -253,6 +253,7 @@ def _decide(reading: Reading, inner: Reading, live: LiveObjects) -> Continuation
     return decide(Site(
         reading.frame, reading.view, reading.code_facts, instruction, reading.code_facts.kinds(instruction),
         reading.saved_depth(), inner.frame, inner.view, live,
+        any(type(value) is GeneratorExit for value in inner.stack),
     ))  # fmt: skip
 
 

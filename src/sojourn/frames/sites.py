@@ -77,6 +77,7 @@ class Site:
     inner: FrameType
     inner_view: Frame
     live: LiveObjects
+    closing: bool = False  # is GeneratorExit on the inner frame's stack, before or after it is handled?
 
     def slot(self, index: int) -> Any:
         """A stack slot that is certainly alive."""

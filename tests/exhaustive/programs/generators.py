@@ -284,3 +284,27 @@ except ArithmeticError as error:
         print(type(error).__name__, error, lines[-1:], error.__suppress_context__)
         error = error.__cause__ or error.__context__
 print([pair for pair in zip(map(str, chained(0)), leaf("zip"))])
+
+
+# A generator that ends because nobody wants it any more, behind the call that has just used it.
+
+
+def tidy(v):
+    try:
+        yield v
+    finally:
+        for _ in range(1):
+            print("tidy", v)
+
+
+def hasty():
+    first = next(tidy(5), 3)
+    second = tidy(6).send(None)
+    for third in zip(tidy(7), tidy(8)):
+        pass
+    for third in tidy(9):
+        break
+    return first, second, third
+
+
+print(hasty())
