@@ -49,12 +49,13 @@ def test_a_run_can_be_frozen_again_and_again(version: str, program: Path, seed: 
         assert report.good, report
 
 
-@pytest.mark.parametrize("number", range(10 if EVERYTHING else 1))
-def test_random_programs_go_on_as_they_would_have(python: str, number: int, tmp_path: Path) -> None:
-    seed = SEED + number
-    print("seed", seed)
-    program = tmp_path / f"fuzz{seed}.py"
-    program.write_text(Maker(seed).program())
-    for report in (exhaust(python, program, sample=60, seed=seed), chain(python, program, hops=4, seed=seed)):
-        print(report)
-        assert report.good, report
+@pytest.mark.parametrize("version", ALL)
+def test_random_programs_go_on_as_they_would_have(version: str, seed: int, thorough: bool, tmp_path: Path) -> None:
+    python = python_of(version)
+    for each in range(seed, seed + (10 if thorough else 1)):
+        print("seed", each)
+        program = tmp_path / f"fuzz{each}.py"
+        program.write_text(Maker(each).program())
+        for report in (exhaust(python, program, sample=60, seed=each), chain(python, program, hops=4, seed=each)):
+            print(report)
+            assert report.good, report
