@@ -2,7 +2,8 @@
 
 A program is a handful of functions and generators that call each other, downwards only, through every kind of boundary
 (see `frames/boundary`): class calls, operators that decline, attributes, builtins, contexts, `with`, `for`, exceptions.
-Each is deterministic and short; its images, a sample, must go on as the original does, and a chain of freezes too. An
+Each is deterministic and short, and finalizers do nothing (the locals of a traceback's frames stay behind, and so may
+be finalized sooner); its images, a sample, must go on as the original does, and a chain of freezes too. An
 interpreter that crashes fails the run that it was in.
 """
 
@@ -239,7 +240,7 @@ class Maker:
         return (
             f"def g{level}(v):\n    for v in range(v % 3 + 1):\n        try:\n            yield step(v)\n"
             f"        except KeyError as error:\n            show('thrown', error)\n            yield v\n"
-            f"        finally:\n            step(v)\n{body}{lower}"
+            f"        finally:\n            v = v + 0\n{body}{lower}"
         ).replace(": return ", ": v = ")
 
     def block(self, level: int, depth: int, size: int) -> str:
