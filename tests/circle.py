@@ -14,8 +14,9 @@ from sojourn.names.registry import Change, Member
 from sojourn.names.server import Server
 from sojourn.node.membership import Membership
 from sojourn.trust import contexts
-from sojourn.trust.authority import Authority, Credentials
+from sojourn.trust.authority import Authority
 from sojourn.trust.connection import Connection
+from sojourn.trust.credentials import Credentials
 from sojourn.trust.identity import NATS, NODE, Identity
 
 

@@ -20,15 +20,20 @@ Examples:
   sojourn up                      one node
   sojourn up --nodes 3            three, named n1, n2, n3
   SOJOURN_HOME=/tmp/lab sojourn up --nodes 2
+  sojourn up --listen 10.0.0.1    further machines join with `sojourn token` and `sojourn node --join`
 """
 )
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many nodes.")
+@click.option(
+    "--listen", metavar="ADDR", help="This machine's address, so that others can join; else loopback."
+)
+@click.option("--nats", metavar="URL", help="Use this NATS server, and start none.")
 @json_option
-def up(nodes: int, as_json: bool) -> None:
+def up(nodes: int, listen: str | None, nats: str | None, as_json: bool) -> None:
     """Start an embedded cluster on this machine: NATS and some nodes; returns when it is ready."""
     from sojourn.client import embedded
 
-    answer = embedded.up(home_path(), nodes=nodes)
+    answer = embedded.up(home_path(), nodes=nodes, listen=listen, nats=nats)
     if as_json:
         return show.as_json(answer)
     rows = connect().nodes()
@@ -60,12 +65,13 @@ def nodes(as_json: bool) -> None:
 
 
 @click.command(epilog="\b\nExample:\n  sojourn down          its logs stay in SOJOURN_HOME")
+@click.option("--force", is_flag=True, help="Also when nodes on other machines lose their control plane.")
 @json_option
-def down(as_json: bool) -> None:
-    """End the cluster of SOJOURN_HOME and every process in it."""
+def down(force: bool, as_json: bool) -> None:
+    """End the cluster of SOJOURN_HOME and every process in it; on a machine that has joined one, its node."""
     from sojourn.client import embedded
 
-    answer = embedded.down(home_path())
+    answer = embedded.down(home_path(), force=force)
     if as_json:
         show.as_json(answer)
     else:

@@ -1,4 +1,4 @@
-"""The commands about one node: `sojourn node prepare`."""
+"""The commands about single nodes: joining a cluster as one, preparing one, expelling one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,61 @@ import click
 from sojourn.cli import show
 from sojourn.cli.options import complete_node, complete_process, json_option
 from sojourn.client import connect
+from sojourn.client.home import home_path
 
 
-@click.group()
-def node() -> None:
-    """Prepare a node for what is to come."""
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  sojourn token                               where `up` was run: prints a token
+  sojourn node --join 10.0.0.1:41234 --token T        on the further machine
+  sojourn node                                on that machine, after a reboot
+  sojourn node expel n4                       where `up` was run
+""",
+)
+@click.option("--join", "url", metavar="URL", help="The join door, HOST:PORT, as `sojourn token` says it.")
+@click.option("--token", metavar="T", help="What `sojourn token` has printed.")
+@click.option("--name", default="", help="What the node is to be called; the cluster chooses when left out.")
+@click.option("--listen", metavar="ADDR", help="This machine's address for the others; found out by itself.")
+@json_option
+@click.pass_context
+def node(
+    ctx: click.Context, url: str | None, token: str | None, name: str, listen: str | None, as_json: bool
+) -> None:
+    """Make this machine a node of a cluster that runs elsewhere; returns when it is ready.
+
+    Without --join it starts the node of a machine that has joined before. `sojourn down` ends it, and it stays a
+    member. SOJOURN_HOME is where it keeps itself.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if (url is None) != (token is None):
+        raise click.UsageError("--join and --token belong together")
+    from sojourn.client import embedded
+
+    if token is None:
+        answer = embedded.start(home_path())
+    else:
+        answer = embedded.join(home_path(), token, url=url, name=name, listen=listen)
+    if as_json:
+        return show.as_json(answer)
+    for each in answer["nodes"]:
+        click.echo(f"node {each['name']} runs at {home_path()} and listens at {each['address']}")
+
+
+@node.command(epilog="\b\nExample:\n  sojourn node expel n4        for good; the name is not given again")
+@click.argument("name", metavar="NODE", shell_complete=complete_node)
+@json_option
+def expel(name: str, as_json: bool) -> None:
+    """Take a node's membership: every other node and NATS refuse it from now on, and its processes count as lost.
+
+    Ask where `sojourn up` was run. A command line that has logged in is expelled by its name, too.
+    """
+    gone = connect().expel(name)
+    if as_json:
+        return show.as_json(gone)
+    click.echo(f"{gone.role} {gone.name} is expelled")
 
 
 @node.command(

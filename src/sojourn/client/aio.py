@@ -20,6 +20,7 @@ from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, Proce
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.images import AsyncClusterImages, AsyncProcessImages
+from sojourn.client.membership import AsyncClusterMembership
 from sojourn.client.terminals import AsyncProcessTerminals
 from sojourn.client.upkeep import AsyncClusterUpkeep, AsyncProcessUpkeep
 from sojourn.client.watching import Reading
@@ -44,6 +45,10 @@ class _Connection:
     @classmethod
     async def open(cls, entry: NodeEntry) -> _Connection:
         async with asyncio.timeout(CONNECT_TIMEOUT):
+            if entry.home is not None:
+                from sojourn.client import afar  # TLS, which a node on this machine has no need of
+
+                return cls(entry.name, *await afar.open_connection(entry))
             return cls(entry.name, *await asyncio.open_unix_connection(entry.socket))
 
     async def exchange(self, call: Call[Any]) -> AsyncGenerator[control.Answer, None]:
@@ -126,7 +131,7 @@ class Link:
             self._idle.pop().close()
 
 
-class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages):
+class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages, AsyncClusterMembership):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect_async`."""
 
     def __init__(self, home: Path, node: str | None = None) -> None:

@@ -1,6 +1,6 @@
-"""An embedded cluster from Python: `up` and `down`, which the CLI's commands and the test kit call.
+"""A cluster's nodes on this machine: `up`, `join`, `start`, `down`, for the CLI's commands and the test kit.
 
-Both run `python -m sojourn.node` as a program: a node daemonizes, and nothing of it may leak into its caller.
+All run `python -m sojourn.node` as a program: a node daemonizes, and nothing of it may leak into its caller.
 """
 
 from __future__ import annotations
@@ -13,26 +13,82 @@ from typing import Any
 
 import msgspec
 
-from sojourn.errors import SojournError, from_wire
+from sojourn.client.home import NodeEntry
+from sojourn.client.sync import connect
+from sojourn.errors import SojournError, WrongState, from_wire
 
 
-def up(home: Path, *, nodes: int = 1) -> Any:
+def up(home: Path, *, nodes: int = 1, listen: str | None = None, nats: str | None = None) -> Any:
     """Start NATS and `nodes` nodes in the folder `home`; returns `sojourn.node`'s answer when they are ready.
+
+    Args:
+        listen: this machine's address, for other machines to call; loopback when left out.
+        nats: the URL of a NATS server to use instead of one of our own.
 
     Raises:
         SojournError: as the nodes tell; for example when a cluster runs there already.
     """
-    return _node("up", home, "--nodes", str(nodes))
+    return _node("up", home, "--nodes", str(nodes), *_given(listen=listen, nats=nats))
 
 
-def down(home: Path) -> Any:
-    """End the cluster of that folder with every process in it; logs stay. Raises SojournError."""
+def join(home: Path, token: str, *, url: str | None = None, name: str = "", listen: str | None = None) -> Any:
+    """Make this machine a node of the cluster that the token is of; returns when it is ready. Raises SojournError."""
+    return _node("join", home, "--token", token, *_given(url=url, name=name, listen=listen))
+
+
+def start(home: Path) -> Any:
+    """Start the node of a machine that has joined before. Raises SojournError."""
+    return _node("start", home)
+
+
+def login(home: Path, token: str, *, url: str | None = None, name: str = "") -> Any:
+    """Let clients of this home command the cluster that the token is of. Raises SojournError."""
+    return _node("login", home, "--token", token, *_given(url=url, name=name))
+
+
+def down(home: Path, *, force: bool = False) -> Any:
+    """End the cluster of that folder with every process in it; logs stay.
+
+    Raises:
+        WrongState: nodes on other machines would lose their control plane; not with `force`. SojournError.
+    """
+    if not force:
+        left = _left_behind(home)
+        if left:
+            raise WrongState(
+                f"the control plane of the whole cluster is here: {', '.join(left)} on other machines would lose it",
+                advice="end or expel them first, or do it all the same with --force",
+                details={"nodes": left},
+            )
     return _node("down", home)
 
 
 def doctor(home: Path) -> Any:
     """What is wrong with this machine: a list of findings (`sojourn.node.doctor`). Raises SojournError."""
     return _run(["sojourn.node.doctor", str(home)], home)
+
+
+class _Here(msgspec.Struct):
+    nodes: list[NodeEntry]
+    nats: dict[str, Any] = {}
+    joined: str = ""
+
+
+def _left_behind(home: Path) -> list[str]:
+    """Nodes on other machines whose control plane is the NATS server of this home."""
+    try:
+        here = msgspec.json.decode((home / "cluster.json").read_bytes(), type=_Here)
+        if here.joined or not here.nats.get("expect"):
+            return []
+        with connect(home) as cluster:
+            mine = {entry.name for entry in here.nodes}
+            return [row.name for row in cluster.nodes() if row.state == "up" and row.name not in mine]
+    except (OSError, msgspec.MsgspecError, SojournError):
+        return []  # nobody there to ask
+
+
+def _given(**options: str | None) -> list[str]:
+    return [word for name, value in options.items() if value for word in (f"--{name}", value)]
 
 
 def _node(verb: str, home: Path, *options: str) -> Any:

@@ -14,8 +14,10 @@ class NodeEntry(msgspec.Struct, frozen=True):
     """One node as `sojourn up` wrote it down: its name and its control socket."""
 
     name: str
-    socket: str
+    socket: str = ""
     pid: int = 0
+    address: str = ""  # of its data plane
+    home: Path | None = None  # where our certificate is, when the node is on another machine
 
 
 class _ClusterFile(msgspec.Struct, frozen=True):
@@ -38,6 +40,9 @@ def nodes_of(home: Path) -> list[NodeEntry]:
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=_ClusterFile).nodes
     except FileNotFoundError:
+        afar = _afar(home)
+        if afar:
+            return afar
         raise Unavailable(
             f"no cluster runs at {home}",
             advice="start one with `sojourn up`, or name another with SOJOURN_HOME",
@@ -47,6 +52,15 @@ def nodes_of(home: Path) -> list[NodeEntry]:
             f"cannot read {path}: {why}", advice="`sojourn down` and `sojourn up` make a new one"
         ) from why
     return entries
+
+
+def _afar(home: Path) -> list[NodeEntry]:
+    """The nodes of a cluster elsewhere that `sojourn login` has written down, if it has."""
+    try:
+        entries = msgspec.json.decode((home / "afar.json").read_bytes(), type=_ClusterFile).nodes
+    except (OSError, msgspec.MsgspecError):
+        return []
+    return [msgspec.structs.replace(entry, home=home) for entry in entries]
 
 
 def in_order(home: Path, first: str | None) -> list[NodeEntry]:

@@ -12,6 +12,7 @@ makes every caller wait when one stops reading.
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, Proce
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.images import ClusterImages, ProcessImages
+from sojourn.client.membership import ClusterMembership
 from sojourn.client.terminals import ProcessTerminals
 from sojourn.client.upkeep import ClusterUpkeep, ProcessUpkeep
 from sojourn.client.watching import Reading
@@ -43,14 +45,8 @@ class _Connection:
         self.node = entry.name
         self.idle = True
         self._next = 0
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(CONNECT_TIMEOUT)
-            self._socket.connect(entry.socket)
-            self._socket.settimeout(None)  # answers take as long as they take: a process may run for days
-        except BaseException:
-            self._socket.close()
-            raise
+        self._socket = _connected(entry)
+        self._socket.settimeout(None)  # answers take as long as they take: a process may run for days
 
     def exchange(self, call: Call[Any]) -> Generator[Any, None, Any]:
         """Yields the items of the answer and returns its end; raises the node's error, or OSError when it
@@ -81,16 +77,27 @@ class _Connection:
 
     def alive(self) -> bool:
         """Whether the node still holds its end of an idle connection."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False  # at its end, or something came that nobody asked for
+        # Readable: at its end, or something came that nobody asked for.
+        return not select.select([self._socket], [], [], 0)[0]
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _connected(entry: NodeEntry) -> socket.socket:
+    """A new connection. Raises OSError, and from afar Unauthorized."""
+    if entry.home is not None:
+        from sojourn.client import afar  # TLS, which a node on this machine has no need of
+
+        return afar.connect(entry, CONNECT_TIMEOUT)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT)
+        sock.connect(entry.socket)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class Link:
@@ -147,7 +154,7 @@ class Link:
             self._idle.pop().close()
 
 
-class Cluster(ClusterUpkeep, ClusterImages):
+class Cluster(ClusterUpkeep, ClusterImages, ClusterMembership):
     """A cluster on this machine, spoken to through one of its nodes; made by `connect`. Safe to share by
     threads.
     """

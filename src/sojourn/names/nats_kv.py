@@ -34,7 +34,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 
-from sojourn.errors import NameTaken, StaleEpoch, Unavailable
+from sojourn.errors import NameTaken, StaleEpoch, Unauthorized, Unavailable
 from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
 from sojourn.names.rights import inbox
 from sojourn.names.server import Server
@@ -75,7 +75,7 @@ class NatsRegistry:
         cls, server: Server, me: Identity, *, tls: ssl.SSLContext | None = None
     ) -> NatsRegistry:
         """Connect and make the bucket if it is missing; with `tls` as whom its certificate names.
-        Raises Unavailable.
+        Raises Unavailable, Unauthorized.
 
         What this connection is answered arrives under a subject of its own, so that the server can keep others from
         listening.
@@ -123,6 +123,11 @@ class NatsRegistry:
                 if refusal.done()
                 else (opening.done() and opening.exception()) or "no answer"
             )
+            if "authorization" in str(why).lower():
+                raise Unauthorized(
+                    f"the control plane at {server.shown} does not let {me} in: {why}",
+                    advice="it was expelled, or the control plane is another cluster's",
+                )
             raise Unavailable(f"the control plane at {server.shown} does not let us in: {why}")
         client = opening.result()
         registry = cls(client, f"sojourn-{me.cluster}")

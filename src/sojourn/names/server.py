@@ -30,7 +30,7 @@ import msgspec
 
 from sojourn.errors import Unavailable
 from sojourn.names import rights
-from sojourn.trust.authority import write_private
+from sojourn.trust.credentials import write_private
 from sojourn.trust.identity import Identity
 
 START_TIMEOUT = 10.0

@@ -64,11 +64,10 @@ def up(
         UsageError: one runs there already.
         Unavailable: NATS or a node did not start; nothing is left running.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home.chmod(0o700)
-    with _locked(home):
+    config.make_home(home)
+    with locked(home):
         old = config.read(home)
-        if old is not None and any(_is_ours(place.pid, home) for place in old.nodes):
+        if old is not None and runs(old, home):
             raise UsageError(f"a cluster runs at {home} already", advice="`sojourn down` ends it")
         if old is not None:
             if old.joined:
@@ -80,7 +79,6 @@ def up(
         shutil.rmtree(home / "nats" / "store", ignore_errors=True)  # another cluster, another registry
         for name in names:
             config.socket_path(home, name)
-        started: dict[int, int] = {}  # pid -> its end of the pipe
         launch: servers.Launch | None = None
         try:
             cluster = Cluster(
@@ -91,30 +89,39 @@ def up(
                 listen=listen,
             )
             founders = founding.begin(home, cluster.cluster, names)
-            _warm()
+            warm()
             founding.finish(founders)
             if nats is None:
                 launch = _start_nats(home, cluster, names)
                 cluster = msgspec.structs.replace(cluster, nats=launch.wait())
-            for name in names:
-                pid, told = _fork(home, name, cluster)
-                started[pid] = told
-            places = _ready(started)
-            cluster = msgspec.structs.replace(cluster, nodes=[places[pid] for pid in started])
-            config.write(home, cluster)
-            return cluster
+            return start(home, cluster, names)
         except BaseException:
-            for pid in started:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
             if launch is not None:
                 launch.abandon()
             raise
 
 
+def start(home: Path, cluster: Cluster, names: list[str]) -> Cluster:
+    """Start these nodes, whose certificates are there, and write down that they run. Raises as `up`."""
+    started: dict[int, int] = {}  # pid -> its end of the pipe
+    try:
+        for name in names:
+            pid, told = _fork(home, name, cluster)
+            started[pid] = told
+        places = _ready(started)
+        cluster = msgspec.structs.replace(cluster, nodes=[places[pid] for pid in started])
+        config.write(home, cluster)
+        return cluster
+    except BaseException:
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
+
+
 def down(home: Path) -> dict[str, Any]:
     """End the cluster of that folder. Raises UsageError when there is none."""
-    with _locked(home):
+    with locked(home):
         cluster = config.read(home)
         if cluster is None:
             raise UsageError(f"no cluster runs at {home}")
@@ -215,7 +222,7 @@ def _machines(folder: Path, seed: int) -> dict[str, Machine]:
     return {"python": kind(folder / "python", seed=seed)}
 
 
-def _warm() -> None:
+def warm() -> None:
     """Load what the daemons need, once for all of them."""
     importlib.import_module("sojourn.machines.python.driver")
     gc.collect()
@@ -250,7 +257,7 @@ def _ready(started: dict[int, int]) -> dict[int, NodePlace]:
     return places
 
 
-class _locked(contextlib.AbstractContextManager[None]):
+class locked(contextlib.AbstractContextManager[None]):
     """Only one `up` or `down` works on a folder at a time."""
 
     def __init__(self, home: Path) -> None:
@@ -264,6 +271,11 @@ class _locked(contextlib.AbstractContextManager[None]):
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+
+def runs(cluster: Cluster, home: Path) -> bool:
+    """Whether a node of that folder does."""
+    return any(_is_ours(place.pid, home) for place in cluster.nodes)
 
 
 def _is_ours(pid: int, home: Path) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 
 from sojourn.errors import UsageError
 from sojourn.names.server import Server
-from sojourn.trust.authority import Credentials, write_private
+from sojourn.trust.credentials import Credentials, write_private
 from sojourn.trust.identity import NODE, Identity
 
 LEASE = 15.0
@@ -65,6 +65,12 @@ def read(home: Path) -> Cluster | None:
         return None
     except (OSError, msgspec.MsgspecError) as why:
         raise UsageError(f"cannot read {cluster_file(home)}: {why}") from why
+
+
+def make_home(home: Path) -> None:
+    """The folder, for its owner alone."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
 
 
 def write(home: Path, cluster: Cluster) -> None:

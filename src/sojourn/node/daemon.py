@@ -153,7 +153,9 @@ class Node:
         self.spawn(self.events.run())
         self._tell_up("started")
         if not self.cluster.joined:
-            self.spawn(Host(self, self.home, self.cluster).run())
+            host = Host(self, self.home, self.cluster)
+            self.operations.draining.warnings.append(host.warnings)
+            self.spawn(host.run())
 
     async def close(self) -> None:
         """End every process here, then the node."""

@@ -18,7 +18,8 @@ import msgspec
 from sojourn.errors import Unavailable
 from sojourn.names.registry import Member
 from sojourn.node import config
-from sojourn.trust.authority import Authority, write_private
+from sojourn.trust.authority import Authority
+from sojourn.trust.credentials import write_private
 from sojourn.trust.identity import KEEPER, NATS, NODE, Identity
 
 KEEPER_NAME = "host"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sojourn.errors import NameTaken, NotFound, SojournError, Unavailable
+from sojourn.errors import NameTaken, NotFound, SojournError, Unauthorized, Unavailable
 from sojourn.names import server as servers
 from sojourn.names.directory import Value
 from sojourn.names.nats_kv import NatsRegistry
@@ -34,7 +34,7 @@ from sojourn.node.config import Cluster
 from sojourn.node.joining import JoinDoor
 from sojourn.node.membership import identity_of
 from sojourn.trust import contexts
-from sojourn.trust.identity import NODE
+from sojourn.trust.identity import CLIENT, NODE
 
 if TYPE_CHECKING:
     from sojourn.node.daemon import Node
@@ -82,6 +82,14 @@ class Host:
                 await self._door.close()
             os.close(self._lock)
 
+    def warnings(self) -> list[str]:
+        """What the cluster loses when this node ends."""
+        others = [entry.name for entry in self._node.directory.nodes() if entry.name != self._node.name]
+        mine = {path.name for path in (self._home / "nodes").iterdir()}
+        if self._lock < 0 or not self._cluster.nats.expect or mine & set(others) or not others:
+            return []  # another node of this home takes over, or there is nothing to lose
+        return [f"the control plane is on this machine: {', '.join(others)} lose it when `down` ends it here"]
+
     def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
         if kind == "member":
             self._changed.set()
@@ -101,7 +109,7 @@ class Host:
             try:
                 keeper = await keeper_registry(self._home, self._cluster)
                 break
-            except Unavailable as why:
+            except (Unavailable, Unauthorized) as why:
                 log.warning("the keeper is not let in: %s", why)
                 await asyncio.sleep(AGAIN)
         try:
@@ -168,19 +176,20 @@ class Host:
 
 
 async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
-    """Take a node's membership, for good. Raises NotFound, Unavailable."""
-    member = node.directory.member(NODE, name)
+    """Take a node's membership, or that of a command line, for good. Raises NotFound, Unavailable."""
+    member = node.directory.member(NODE, name) or node.directory.member(CLIENT, name)
     if member is None:
-        names = ", ".join(known.name for known in node.directory.members() if known.role == NODE)
-        raise NotFound(f"there is no node {name!r}", advice=f"the members are: {names}")
+        names = ", ".join(known.name for known in node.directory.members() if not known.expelled)
+        raise NotFound(f"there is no member {name!r}", advice=f"the members are: {names}")
     if member.expelled:
         return member
     gone = msgspec.structs.replace(member, expelled=time.time())
     keeper = await keeper_registry(home, cluster)
     try:
         await keeper.put_member(gone, new=False)
-        with contextlib.suppress(SojournError):  # it runs out by itself, and nobody heeds it any more
-            await keeper.release(name, 0)
+        with contextlib.suppress(SojournError):  # a lease runs out by itself, and nobody heeds it any more
+            if gone.role == NODE:
+                await keeper.release(name, 0)
         await node.directory.until(
             lambda: (now := node.directory.member(NODE, name)) is not None and bool(now.expelled)
         )

@@ -38,6 +38,7 @@ from sojourn.trust import authority as authorities
 from sojourn.trust import contexts
 from sojourn.trust.authority import Authority
 from sojourn.trust.connection import Connection, refusal
+from sojourn.trust.credentials import write_private
 from sojourn.trust.identity import CLIENT, NODE, Identity, label
 from sojourn.trust.tokens import Token, Tokens
 from sojourn.wire import framing, joining
@@ -67,7 +68,7 @@ class JoinDoor:
         file = config.authority(self._home) / "door"
         port = place(file.read_text())[1] if file.exists() else 0
         url = await self._door.open(self._cluster.listen, port)
-        authorities.write_private(file, url.encode())
+        write_private(file, url.encode())
 
     async def close(self) -> None:
         await self._door.close()

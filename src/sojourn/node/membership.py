@@ -15,7 +15,7 @@ from sojourn.errors import Unauthorized
 from sojourn.names.directory import Directory
 from sojourn.names.registry import Member
 from sojourn.trust import contexts
-from sojourn.trust.authority import Credentials
+from sojourn.trust.credentials import Credentials
 from sojourn.trust.identity import CLIENT, NODE, Identity
 
 KNOWN = 3.0  # seconds for the registry to tell of somebody who has just joined

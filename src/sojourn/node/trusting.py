@@ -68,7 +68,7 @@ class Trusting:
     async def _expel(self, asked: Expel, emit: Emit) -> Any:
         self._authority()
         member = await hosting.expel(self._node, self._node.home, self._node.cluster, asked.name)
-        return {"name": member.name, "serial": member.serial, "expelled": member.expelled}
+        return {"name": member.name, "role": member.role, "expelled": member.expelled}
 
     def _authority(self) -> Path:
         """The folder of the cluster's authority. Raises UsageError where it is not."""

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import ssl
 from pathlib import Path
 from typing import Any
 
 from sojourn.errors import ProtocolError, UsageError
+from sojourn.trust.credentials import Credentials, write_private
 from sojourn.trust.identity import NODE, Identity
 
 LIFETIME = datetime.timedelta(days=3650)
@@ -42,14 +42,6 @@ class Pair:
         for path, data in zip(paths, (self.certificate, self.key), strict=True):
             write_private(path, data)
         return Credentials(*paths)
-
-
-class Credentials:
-    """Where a certificate and its key are."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self.certificate = certificate
-        self.key = key
 
 
 class Authority:
@@ -150,15 +142,6 @@ def fingerprint(pem: bytes) -> str:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))).hexdigest()
     except ValueError as why:
         raise ProtocolError("that is no certificate") from why
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A file that only its owner may read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-    temporary.rename(path)
 
 
 def _builder(subject: Any, issuer: Any, public: Any) -> Any:

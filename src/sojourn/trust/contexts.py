@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 
 from sojourn.errors import SojournError
-from sojourn.trust.authority import Credentials
+from sojourn.trust.credentials import Credentials
 
 
 def serving(authority: Path, mine: Credentials) -> ssl.SSLContext:

@@ -28,7 +28,7 @@ import msgspec
 
 from sojourn._util.ids import is_id, new_id
 from sojourn.errors import Unauthorized, UsageError
-from sojourn.trust.authority import write_private
+from sojourn.trust.credentials import write_private
 
 PREFIX = "sojourn1."
 LONGEST = 2048  # characters of a token
