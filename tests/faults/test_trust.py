@@ -186,7 +186,7 @@ def test_an_expelled_node_goes_on_talking(arena: Arena, elsewhere: Path) -> None
 
         asyncio.run(after())
         with pytest.raises(SojournError):
-            arena.ask("n1", "run", program=str(arena.program), node="far", cwd="/")
+            arena.client.run(str(arena.program), node="far")
     finally:
         os.kill(joined["pid"], signal.SIGCONT)
     with pytest.raises(NameTaken), tempfile.TemporaryDirectory() as other:
