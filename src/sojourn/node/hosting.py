@@ -187,12 +187,10 @@ async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
     keeper = await keeper_registry(home, cluster)
     try:
         await keeper.put_member(gone, new=False)
-        with contextlib.suppress(SojournError):  # a lease runs out by itself, and nobody heeds it any more
-            if gone.role == NODE:
+        if gone.role == NODE:
+            with contextlib.suppress(SojournError):  # a lease runs out by itself, and nobody heeds it any more
                 await keeper.release(name, 0)
-        await node.directory.until(
-            lambda: (now := node.directory.member(NODE, name)) is not None and bool(now.expelled)
-        )
+        await node.directory.until(lambda: node.membership.expelled(gone.role, name))
     finally:
         await keeper.close()
     return gone
