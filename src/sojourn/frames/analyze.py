@@ -21,6 +21,8 @@ from types import CodeType
 from typing import Any
 
 VERSION = sys.version_info[:2]
+# What a `for` or an `await` holds on the stack: the iterator, and from 3.15 on an index or NULL above it.
+ITERATOR_SLOTS = 2 if VERSION >= (3, 15) else 1
 # By version a list by opcode or a dict by name.
 _CACHES: Any = getattr(opcode, "_inline_cache_entries")  # noqa: B009
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
-from .analyze import VERSION, Facts, Instruction
+from .analyze import ITERATOR_SLOTS, VERSION, Facts, Instruction
 from .attributes import ATTRIBUTES, through_attribute
 from .calls import through_call
 from .course import type_name
@@ -88,9 +88,9 @@ def _generator(site: Site) -> Continuation:
     name, depth, generator = site.instruction.name, len(site.kinds), site.inner_view.generator
     site.live.expect(generator)
     # What the loop or the `await` runs may be gone: the generator is finalized as the last thing that it held.
-    if name == "FOR_ITER" and _feeds(generator, site.operand(depth - 1)):
+    if name == "FOR_ITER" and _feeds(generator, site.operand(depth - ITERATOR_SLOTS)):
         return Continuation(depth, again=True)
-    if name == "SEND" and _awaits(generator, site.operand(depth - 2)):
+    if name == "SEND" and _awaits(generator, site.operand(depth - 1 - ITERATOR_SLOTS)):
         return Continuation(depth - 1, pre=[None], again=True)
     if name in ("YIELD_VALUE", "RESUME"):
         return _delegating(site, generator)

@@ -64,7 +64,8 @@ def _write_loop_exit(writer: Writer, start: int, end: int, leave: int, handler: 
     other = writer.emit(_JUMP_IF_FALSE)
     writer.emit("POP_TOP")
     writer.emit("POP_EXCEPT")
-    writer.emit("POP_TOP")
+    if VERSION < (3, 15):  # later ones have an instruction of the program for it, to which we jump
+        writer.emit("POP_TOP")
     writer.jump_to_original(leave)
     writer.land(other)
     writer.emit("SWAP", 2)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import WrapperDescriptorType
 from typing import Any
 
-from .analyze import VERSION
+from .analyze import ITERATOR_SLOTS, VERSION
 from .course import find, type_name
 from .sites import Continuation, Site, code_behind
 
@@ -46,6 +46,7 @@ _ARITHMETIC = (
     "add", "and", "floordiv", "lshift", "matmul", "mul", "mod", "or", "pow", "rshift", "sub", "truediv", "xor",
 )  # fmt: skip
 _SYMBOLS = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
+_SUBSCRIPT = 2 * len(_ARITHMETIC)  # from 3.14 on BINARY_OP does BINARY_SUBSCR's work too
 _BINARY = _methods(" ".join(f"{p}{n}" for n in _ARITHMETIC for p in ("", "r", "i")))
 _COMPARISONS = ("lt", "le", "eq", "ne", "gt", "ge")
 _COMPARISON_SYMBOLS = ("<", "<=", "==", "!=", ">", ">=")
@@ -75,6 +76,8 @@ OPERATORS: dict[str, Operator] = {
 
 def through_operator(site: Site, operator: Operator) -> Continuation:
     instruction, depth = site.instruction, len(site.kinds)
+    if instruction.name == "BINARY_OP" and instruction.arg == _SUBSCRIPT:
+        operator = OPERATORS["BINARY_SUBSCR"]
     method = site.inner_code.co_name
     continuation = Continuation(depth - operator.operands, after=operator.after)
     receiver = next((r for r in operator.receivers if site.is_operand(r, site.inner_self)), None)
@@ -82,7 +85,7 @@ def through_operator(site: Site, operator: Operator) -> Continuation:
         raise site.pin(f"held by {instruction.name}", site.inner_view.function)
     if instruction.name == "CONTAINS_OP":
         continuation.after = "falsehood" if instruction.arg else "truth"
-    elif instruction.name == "BINARY_OP":
+    elif operator is OPERATORS["BINARY_OP"]:
         continuation.course = _arithmetic(site)
     elif instruction.name == "COMPARE_OP":
         continuation.course = _comparison(site)
@@ -160,14 +163,14 @@ def _stage(name: str, receiver: Any, other: Any) -> tuple[Any, Any, Any, bool]:
 def _iterate(site: Site) -> Continuation:
     """A `for` over an object whose `__next__` is Python."""
     site.live.expect(site.inner_self)
-    iterator = site.operand(len(site.kinds) - 1)  # gone, if the inner frame is a finalizer of what it held
+    iterator = site.operand(len(site.kinds) - ITERATOR_SLOTS)  # gone, if the inner frame is a finalizer of what it held
     step = find(type(iterator), "__next__")
     if type(iterator) is map:  # it gives what its function gives
         step = gc.get_referents(iterator)[1]
     if code_behind(step) is not site.inner_code:
         raise site.pin("held by the iterator of a for loop,", iterator)
-    # From 3.12 on the loop ends behind END_FOR, from 3.13 on behind its POP_TOP too.
-    behind = 0 if VERSION < (3, 12) else 2 if VERSION < (3, 13) else 4
+    # From 3.12 on the loop ends behind END_FOR, from 3.13 on behind its POP_TOP too (from 3.15 on that drops two).
+    behind = 0 if VERSION < (3, 12) else 4 if (3, 13) <= VERSION < (3, 15) else 2
     assert site.instruction.target is not None
     return Continuation(len(site.kinds), after="next", exit=site.instruction.target + behind)
 

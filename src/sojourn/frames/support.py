@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SUPPORTED = ((3, 11), (3, 12), (3, 13))  # minor versions that went through the exhaustive test
+SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))  # minor versions that went through the exhaustive test
 JIT_SWITCH = "PYTHON_JIT"  # by this variable a build that has a JIT is told to use it, or not to
 
 

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .analyze import VERSION, Facts, Instruction
+from .analyze import ITERATOR_SLOTS, Facts, Instruction
 from .cstack import words_above
 from .layout import Frame, plain
 
@@ -58,7 +58,7 @@ _LOOP = Read(None, lines=True)
 
 def looping(view: Frame, facts: Facts, instruction: Instruction) -> Read | None:
     """Is the frame in a `for` over the lines of the standard input?"""
-    depth = len(facts.kinds(instruction)) - (2 if VERSION >= (3, 15) else 1)
+    depth = len(facts.kinds(instruction)) - ITERATOR_SLOTS
     iterator = plain(view.word(facts.locals_count + depth))
     for stream in (sys.stdin, sys.__stdin__):
         if type(stream) is io.TextIOWrapper and iterator in (id(stream), id(stream.buffer)):

@@ -5,10 +5,9 @@
 `dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
-`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `variables`, `cobjects` and
-`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `cobjects`, `extensions` and
-`arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel;
-`words` reads the little memory that is needed.
+`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `fields`, `variables`,
+`cobjects`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the
+path to what cannot travel; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -35,6 +34,7 @@ from . import (
     cobjects,
     exceptions,
     extensions,
+    fields,
     functions,
     generators,
     iterators,
@@ -71,7 +71,8 @@ __all__ = [
 _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
 _MAGIC = b"SJH1"
 _families = (
-    arrays, classes, cobjects, exceptions, extensions, functions, generators, iterators, modules, variables,
+    arrays, classes, cobjects, exceptions, extensions, fields, functions, generators, iterators, modules,
+    variables,
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .library import type_module
 from .registry import BY_TYPE, constructor, reduces
-from .words import python_made
+from .words import is_own, python_made
 
 _names = type.__dict__["__dict__"].__get__
 _mro = type.__dict__["__mro__"].__get__
@@ -59,7 +59,7 @@ def _reduce_class(cls: Any, dumper: Dumper) -> Any:
         kind = type(thing)
         if kind is MemberDescriptorType and thing.__objclass__ is cls:
             (slots := slots if slots is not None else []).append(name)
-        elif kind is GetSetDescriptorType and thing.__objclass__ is cls:
+        elif kind is GetSetDescriptorType and is_own(thing, cls):
             if slots is not None:
                 slots.append(name)
         elif name == "_abc_impl":

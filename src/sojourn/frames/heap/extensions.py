@@ -26,7 +26,7 @@ from sojourn.errors import Refused
 from .dumper import Dumper, Refuse
 from .iterators import fill_attributes
 from .registry import constructor, name_of, reduces, refuses
-from .words import batch_size, scanner_place, scanner_shown, scanner_string
+from .words import scanner_place, scanner_shown, scanner_string
 
 _OURS = 1000  # descriptors from here on are not the program's
 _TUPLE_ITERATOR: Any = type(iter(()))
@@ -176,35 +176,6 @@ def _reduce_ordered_view(view: Any, dumper: Dumper) -> Any:
 @constructor
 def ordered_view(owner: Any, kind: str) -> Any:
     return getattr(__import__("_collections").OrderedDict, kind)(owner)
-
-
-# itertools without a reduction
-
-
-@reduces("itertools.pairwise")
-def _reduce_pairwise(iterator: Any, dumper: Dumper) -> Any:
-    held = contents(iterator)
-    if sys.version_info >= (3, 13):
-        held.pop()  # the tuple that it gives next
-    return pairs, (type(iterator), [*map(rest_of, held[:1]), *held[1:]])
-
-
-@constructor
-def pairs(cls: Any, held: list[Any]) -> Any:
-    source, *ahead = held or [()]
-    return cls(chain(ahead, source) if ahead else source)
-
-
-@reduces("itertools.batched")
-def _reduce_batched(iterator: Any, dumper: Dumper) -> Any:
-    size, strict = batch_size(iterator)
-    keywords = {"strict": True} if strict else {}
-    return batches, (type(iterator), contents(iterator), size, keywords)
-
-
-@constructor
-def batches(cls: Any, held: list[Any], size: int, keywords: dict[str, bool]) -> Any:
-    return cls(held[0] if held else (), size, **keywords)
 
 
 # Queues and thread-local data

@@ -31,6 +31,7 @@ from sojourn.frames.assemble import original_of
 
 from .dumper import Dumper, Refuse
 from .registry import BY_TYPE, constructor, reduces
+from .words import SHARED
 
 _names = type.__dict__["__dict__"].__get__
 _mro = type.__dict__["__mro__"].__get__
@@ -191,7 +192,15 @@ def _reduce_wrapper(wrapper: Any, dumper: Dumper) -> Any:
     MemberDescriptorType,
 )
 def _reduce_descriptor(descriptor: Any, dumper: Dumper) -> Any:
-    return class_attribute, (descriptor.__objclass__, descriptor.__name__)
+    name = descriptor.__name__
+    if SHARED.get(name) is descriptor:
+        return shared_descriptor, (name,)
+    return class_attribute, (descriptor.__objclass__, name)
+
+
+@constructor
+def shared_descriptor(name: str) -> Any:
+    return SHARED[name]
 
 
 @constructor

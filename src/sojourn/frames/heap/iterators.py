@@ -6,7 +6,7 @@ Those over dicts and sets have no `__setstate__`: a new iterator is moved on as 
 needs the container's final length, which announced dicts have from the start (`containers`). For a set that is filled
 late, and that is not only used by a frame, the elements that are left are carried instead.
 
-From 3.12 on the reductions of `itertools` warn that they will go; the warning is not the program's.
+Those of `itertools` are in `fields`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from __future__ import annotations
 import _warnings
 import sys
 from collections.abc import Iterator
-from gc import get_referents
+from gc import get_referents, get_referrers
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from .contents import take_items
-from .dumper import Dumper, Refuse
+from .dumper import Dumper
 from .registry import constructor, reduces
+from .words import SHARED
 
 _dict: dict[Any, Any] = {}
 _VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
@@ -126,6 +127,9 @@ def _reduce_proxy(proxy: Any, dumper: Dumper) -> Any:
             cls = getattr(thing, "__objclass__", None)
             if isinstance(cls, type) and get_referents(class_dict(cls))[0] is owner:
                 return class_dict, (cls,)
+        for cls in get_referrers(owner) if SHARED and "__module__" in owner else ():
+            if isinstance(cls, type) and get_referents(class_dict(cls))[0] is owner:
+                return class_dict, (cls,)
     return MappingProxyType, (owner,)
 
 
@@ -153,9 +157,6 @@ def fill_attributes(obj: Any, items: list[Any]) -> None:
     obj.__dict__.update(zip(parts, parts, strict=True))
 
 
-# itertools
-
-
 def quietly(call: Any, *arguments: Any) -> Any:
     """Call something that warns; the program's filters, and their version, are as before when it returns."""
     module = sys.modules.get("warnings")
@@ -168,29 +169,3 @@ def quietly(call: Any, *arguments: Any) -> Any:
 
 
 filters_mutated = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
-
-
-@reduces(
-    *(
-        f"itertools.{name}"
-        for name in (
-            "accumulate", "chain", "combinations", "combinations_with_replacement", "compress", "count", "cycle",
-            "dropwhile", "filterfalse", "groupby", "_grouper", "islice", "permutations", "product", "repeat",
-            "starmap", "takewhile", "zip_longest", "_tee", "_tee_dataobject",
-        )
-    )
-)  # fmt: skip
-def _reduce_itertools(iterator: Any, dumper: Dumper) -> Any:
-    reduce = getattr(type(iterator), "__reduce__", None)
-    if reduce is None or reduce is object.__reduce__:
-        raise Refuse(iterator, "this version's itertools cannot be taken apart")
-    reduced = quietly(reduce, iterator)
-    state = reduced[2] if len(reduced) > 2 else None
-    if state is not None:
-        dumper.later(set_state, iterator, state)
-    return reduced[:2]
-
-
-@constructor
-def set_state(iterator: Any, state: Any) -> None:
-    quietly(type(iterator).__setstate__, iterator, state)

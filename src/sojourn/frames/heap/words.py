@@ -13,9 +13,7 @@ Guarantee: every offset is checked against known objects when this module is imp
 from __future__ import annotations
 
 import ctypes
-import itertools
-import sys
-from types import MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from sojourn.errors import InternalError
@@ -32,7 +30,6 @@ _SET_FILL, _SET_TABLE = (
     5 * _WORD,
 )  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
-_BATCH = 3 * _WORD  # batchedobject: refcount, type, iterator, size, strict (3.13 and later)
 # ScannerObject: refcount, type, pattern, then SRE_STATE: ptr, beginning, start, end, string, a Py_buffer of ten words,
 # pos, endpos, four ints of which the last says whether the next match must not be empty at the same place.
 _SCAN_BEGINNING, _SCAN_START, _SCAN_STRING, _SCAN_BOUNDS, _SCAN_ADVANCE = (
@@ -53,6 +50,12 @@ class _Slotted(list):
     __slots__ = ("a",)
 
 
+# From 3.15 on all classes share the two descriptors for `__dict__` and `__weakref__`, which say they are of `object`.
+SHARED: dict[str, object] = {
+    name: thing
+    for name, thing in vars(_Sample).items()
+    if type(thing) is GetSetDescriptorType and thing.__objclass__ is not _Sample
+}
 _SUBTYPE_DEALLOC = word(id(_Sample) + _DEALLOC)
 _seen: dict[type, bool] = {}
 
@@ -78,6 +81,11 @@ def _compute(cls: type) -> bool:
         1 for thing in names.values() if type(thing) is MemberDescriptorType and thing.__objclass__ is cls
     )
     return size(cls) - size(base) <= _WORD * (own + ("__dict__" in names) + ("__weakref__" in names))
+
+
+def is_own(descriptor: GetSetDescriptorType | MemberDescriptorType, cls: type) -> bool:
+    """Did making the class `cls` put this descriptor into its dict?"""
+    return descriptor.__objclass__ is cls or SHARED.get(descriptor.__name__) is descriptor
 
 
 def solid_base(cls: type) -> type:
@@ -106,12 +114,6 @@ def managed_contexts(manager: object, kind: type) -> tuple[object, object]:
             raise InternalError("a decimal.ContextManager is not laid out as expected")
     new, saved = (ctypes.cast(address, ctypes.py_object).value for address in addresses)
     return new, saved
-
-
-def batch_size(iterator: object) -> tuple[int, bool]:
-    """How many an `itertools.batched` gives at a time, and whether the last batch must be as long."""
-    strict = sys.version_info >= (3, 13) and ctypes.c_bool.from_address(id(iterator) + _BATCH + _WORD).value
-    return word(id(iterator) + _BATCH), bool(strict)
 
 
 def scanner_string(scanner: object) -> tuple[object, int, int]:
@@ -168,11 +170,8 @@ def _verify() -> None:
     numbers = {3, 6, 9}
     numbers.discard(6)
     whole, part = memoryview(data), memoryview(data)[5:]
-    batched = getattr(itertools, "batched", None)
     right = (
-        (batched is None or batch_size(batched((), 7)) == (7, False))
-        and (sys.version_info < (3, 13) or batch_size(batched((), 5, strict=True)) == (5, True))
-        and word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
+        word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
         and python_made(_Slotted)
         and not python_made(list)
         and view_address(part) - view_address(whole) == 5

@@ -37,7 +37,7 @@ from sojourn.frames.assemble import original_of
 from sojourn.frames.heap.cobjects import times_held
 from sojourn.frames.heap.instances import Plan, plan_of
 from sojourn.frames.heap.registry import name_of
-from sojourn.frames.heap.words import python_made
+from sojourn.frames.heap.words import is_own, python_made
 
 type_dict = type.__dict__["__dict__"].__get__
 module_dict: Any = vars(ModuleType)["__dict__"].__get__
@@ -197,7 +197,7 @@ def _class_edges(cls: Any) -> dict[Any, Any]:
         if name in _SKIPPED_CLASS_KEYS:
             continue
         kind = type(value)
-        if kind in (GetSetDescriptorType, MemberDescriptorType) and value.__objclass__ is cls:
+        if kind in (GetSetDescriptorType, MemberDescriptorType) and is_own(value, cls):
             continue
         if name == "_abc_impl":
             for reference in _abc._get_dump(cls)[0]:
