@@ -16,7 +16,7 @@ from types import BuiltinFunctionType, FunctionType, MethodWrapperType
 from typing import Any
 
 from .attributes import ACCESSES, through_builtin
-from .course import find, is_a, type_name
+from .course import find, is_a, names_of, type_name
 from .layout import GONE, NULL
 from .sites import Continuation, Site, code_behind
 
@@ -93,7 +93,7 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
         method, (arguments, keywords) = inner_code.co_name, site.call_arguments()
         asked = arguments and arguments[0] is owner and not keywords
         if asked and code_behind(find(type(owner), method)) is inner_code:
-            return ["checked", callable, method, type_name(type(owner)).rpartition(".")[2], arguments[1:]]
+            return ["checked", callable, method, names_of(type(owner)), arguments[1:]]
     raise site.pin("held by", callable)
 
 

@@ -50,7 +50,11 @@ def is_a(value: Any, kind: type) -> bool:
 
 def type_name(kind: type) -> str:
     """ "module.qualname" of a class, without asking its metaclass."""
-    return f"{_module(kind)}.{_qualname(kind)}"
+    return ".".join(names_of(kind))
+
+
+def names_of(kind: type) -> list[str]:
+    return [_module(kind), _qualname(kind)]
 
 
 @dataclass
@@ -198,13 +202,15 @@ class Checked(Step):
     name = "checked"
     function: Any
     method: str
-    kind: str  # the name of the receiver's class, for error messages
+    kind: list[str]  # module and qualified name of the receiver's class, for error messages
     arguments: tuple[Any, ...] = ()
     result: list[Any] = field(default_factory=list[Any])  # what the method gave: the function is being called
 
     def pending(self) -> Call:
         result = self.result[0]
-        stand_in = type(self.kind, (), {self.method: lambda *_: result})
+        module, qualname = self.kind
+        names = {"__module__": module, "__qualname__": qualname, self.method: lambda *_: result}
+        stand_in = type(qualname.rpartition(".")[2], (), names)
         return partial(self.function, stand_in(), *self.arguments)
 
     def given(self, result: Any) -> Call | None:

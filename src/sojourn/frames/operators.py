@@ -20,7 +20,7 @@ from types import WrapperDescriptorType
 from typing import Any
 
 from .analyze import ITERATOR_SLOTS, VERSION
-from .course import find, type_name
+from .course import find, names_of
 from .sites import Continuation, Site, code_behind
 
 
@@ -180,7 +180,7 @@ def _truth(site: Site) -> Continuation:
     method, owner = site.inner_code.co_name, site.inner_self
     if method not in ("__bool__", "__len__") or not site.is_operand(1, owner):
         raise site.pin(f"held by {site.instruction.name}", site.inner_view.function)
-    course = ["checked", bool, method, type_name(type(owner)).rpartition(".")[2], ()]
+    course = ["checked", bool, method, names_of(type(owner)), ()]
     return Continuation(len(site.kinds) - 1, reenter=True, course=course)
 
 

@@ -20,6 +20,7 @@ from sojourn.frames.record import FrameRecord, Stack
 
 from .dumper import Refuse
 from .library import Library
+from .registry import is_class
 
 _LIMIT = 2_000_000
 _attributes = object.__getattribute__
@@ -112,7 +113,7 @@ def _contents(obj: Any) -> list[Any]:
     if isinstance(obj, FunctionType):
         return [obj.__closure__, obj.__defaults__, obj.__kwdefaults__, obj.__dict__]
     found = get_referents(obj)
-    return [each for each in found if each is not type(obj)] if not isinstance(obj, type) else found
+    return [each for each in found if each is not type(obj)] if not is_class(obj) else found
 
 
 def _spell(obj: Any, parents: dict[int, tuple[Any, Any]], names: dict[int, str]) -> str:
@@ -155,7 +156,7 @@ def _step(holder: Any, obj: Any) -> str:
                         return f".{name}"
                 except AttributeError:
                     pass
-    return f" -> {_short(obj)}" if not isinstance(obj, type) else f" -> class {obj.__name__}"
+    return f" -> {_short(obj)}" if not is_class(obj) else f" -> class {obj.__name__}"
 
 
 def _is_attributes(holder: Any, obj: Any) -> bool:

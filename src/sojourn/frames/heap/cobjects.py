@@ -20,7 +20,7 @@ from .contents import Gone, new_reference
 from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .iterators import fill_attributes
-from .registry import constructor, reduces, refuses
+from .registry import constructor, is_class, reduces, refuses
 from .words import link_result, managed_contexts, view_address
 
 # Regular expressions
@@ -86,7 +86,7 @@ def _reduce_lru(wrapper: Any, dumper: Dumper) -> Any:
 
 def _info_type(wrapper: Any) -> Any:
     return next(
-        (each for each in get_referents(wrapper) if isinstance(each, type) and issubclass(each, tuple)), None
+        (each for each in get_referents(wrapper) if is_class(each) and issubclass(each, tuple)), None
     )
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 
 from .dumper import Dumper, Refuse
-from .registry import BY_TYPE, constructor, reduces
+from .registry import BY_TYPE, constructor, is_class, reduces
 from .words import SHARED
 
 _names = type.__dict__["__dict__"].__get__
@@ -158,7 +158,7 @@ def _reduce_builtin(function: BuiltinFunctionType, dumper: Dumper) -> Any:
         if isinstance(owner, ModuleType):
             return module_attribute, (owner, function.__name__)
         raise Refuse(function, "a C function that no module of the library has under its name")
-    if isinstance(owner, type):
+    if is_class(owner):
         for base in _mro(owner):  # a class method or __new__
             thing = _names(base).get(function.__name__)
             if thing is function:
@@ -177,7 +177,7 @@ def _reduce_builtin(function: BuiltinFunctionType, dumper: Dumper) -> Any:
 @reduces(MethodWrapperType)
 def _reduce_wrapper(wrapper: Any, dumper: Dumper) -> Any:
     owner = wrapper.__self__
-    for base in (*_mro(type(owner)), *(_mro(owner) if isinstance(owner, type) else ())):
+    for base in (*_mro(type(owner)), *(_mro(owner) if is_class(owner) else ())):
         thing = _names(base).get(wrapper.__name__)
         if type(thing) is WrapperDescriptorType and thing.__get__(owner) == wrapper:
             return bind, (base, wrapper.__name__, owner)

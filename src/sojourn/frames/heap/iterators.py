@@ -21,7 +21,7 @@ from typing import Any
 
 from .contents import take_items
 from .dumper import Dumper
-from .registry import constructor, reduces
+from .registry import constructor, is_class, reduces
 from .words import SHARED
 
 _dict: dict[Any, Any] = {}
@@ -125,10 +125,10 @@ def _reduce_proxy(proxy: Any, dumper: Dumper) -> Any:
     if type(owner) is dict:
         for thing in owner.values():  # the proxy of a class's own dict?
             cls = getattr(thing, "__objclass__", None)
-            if isinstance(cls, type) and get_referents(class_dict(cls))[0] is owner:
+            if is_class(cls) and get_referents(class_dict(cls))[0] is owner:
                 return class_dict, (cls,)
         for cls in get_referrers(owner) if SHARED and "__module__" in owner else ():
-            if isinstance(cls, type) and get_referents(class_dict(cls))[0] is owner:
+            if is_class(cls) and get_referents(class_dict(cls))[0] is owner:
                 return class_dict, (cls,)
     return MappingProxyType, (owner,)
 

@@ -17,6 +17,7 @@ import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from .registry import is_class
 from .words import python_made
 
 module_dict: Any = vars(ModuleType)["__dict__"].__get__
@@ -120,7 +121,7 @@ class Library:
 
     def named(self, obj: Any) -> tuple[str, str] | None:
         """Module and qualified name of a class or function of the library, if they lead back to it."""
-        if isinstance(obj, type):
+        if is_class(obj):
             module, qualname = type_module(obj), type.__dict__["__qualname__"].__get__(obj)
         elif isinstance(obj, FunctionType | BuiltinFunctionType):
             module, qualname = obj.__module__, obj.__qualname__

@@ -62,6 +62,11 @@ def refuses(why: str, advice: str, *names: str) -> None:
         ADVICE[name] = (why, advice)
 
 
+def is_class(obj: object) -> bool:
+    """Is it a class? Asks its type, as `isinstance` would not: that believes a weak proxy, and runs `__class__`."""
+    return issubclass(type(obj), type)
+
+
 def name_of(cls: type) -> str:
     """ "module.qualname" of a type, without asking its metaclass."""
     module = type.__dict__["__module__"].__get__(cls)

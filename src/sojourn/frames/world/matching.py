@@ -31,7 +31,7 @@ from operator import is_
 from types import FunctionType
 from typing import Any
 
-from sojourn.frames.heap.registry import name_of
+from sojourn.frames.heap.registry import is_class, name_of
 
 from .baseline import Baseline, Entry
 from .shapes import ABSENT, FIXED, UNWATCHED, edges, is_leaf, kind_of, label, leaf, type_dict, watched
@@ -149,7 +149,7 @@ class Match:
             return False
         before = len(self.index)
         for each in gc.get_objects():
-            if isinstance(each, FunctionType | type) and id(each) not in self.index:
+            if (type(each) is FunctionType or is_class(each)) and id(each) not in self.index:
                 index = wanted.get(label(each), -1)
                 if index >= 0:
                     self._bind(index, each)

@@ -36,7 +36,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 from sojourn.frames.heap.cobjects import times_held
 from sojourn.frames.heap.instances import Plan, plan_of
-from sojourn.frames.heap.registry import name_of
+from sojourn.frames.heap.registry import is_class, name_of
 from sojourn.frames.heap.words import is_own, python_made
 
 type_dict = type.__dict__["__dict__"].__get__
@@ -92,7 +92,7 @@ def kind_of(value: Any) -> str:
     known = _KINDS.get(cls)
     if known is not None:
         return known
-    if isinstance(value, type):
+    if is_class(value):
         return "class" if not _flags(value) & _IMMUTABLE else "type"
     if python_made(cls) or cls is object:
         plan = plan_of(cls, _plans)
@@ -121,7 +121,7 @@ _NAMED = {
 
 def label(value: Any) -> tuple[Any, ...]:
     """What must agree for two objects to be the same one in two worlds."""
-    if isinstance(value, type):
+    if is_class(value):
         return ("class", _text(_module(value)), _qualname(value))
     if isinstance(value, ModuleType):
         return ("module", _text(module_dict(value).get("__name__")))

@@ -341,3 +341,21 @@ def test_what_only_a_cache_of_the_library_holds_does_not_keep_a_program(tmp_path
         """,
         tmp_path,
     )
+
+
+def test_what_only_claims_to_be_a_class(tmp_path: Path) -> None:
+    survive(
+        """
+        import json
+        plain = json.dumps
+        json.dumps = lambda *a, **k: "P" + plain(*a, **k)  # no longer where it was, so it is looked for everywhere
+        class Liar:
+            @property
+            def __class__(self):
+                raise RuntimeError("asked for its class")
+        liars = [Liar()]
+        freeze()
+        assert json.dumps(1) == "P1" and type(liars[0]) is Liar
+        """,
+        tmp_path,
+    )  # fmt: skip
