@@ -31,7 +31,7 @@ def plainly(venv: Path, program: Path, typed: list[tuple[bytes, bytes]]) -> byte
     """The program under a pty of its own, with something typed whenever its output ends so."""
     pid, master = pty.fork()
     if not pid:
-        os.execve(venv / "bin" / "python", ["python", str(program)], environment(TERM="xterm"))
+        os.execve(venv / "bin" / "python", [str(venv / "bin" / "python"), str(program)], environment(TERM="xterm"))
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE.rows, SIZE.columns, 0, 0))
     seen = b""
     try:

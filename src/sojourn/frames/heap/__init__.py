@@ -5,9 +5,9 @@
 `dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
-`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `fields`, `variables`,
-`cobjects`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the
-path to what cannot travel; `words` reads the little memory that is needed.
+`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `fields`, `newer`,
+`variables`, `cobjects`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame`
+finds the path to what cannot travel; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -39,6 +39,7 @@ from . import (
     generators,
     iterators,
     modules,
+    newer,
     registry,
     variables,
 )
@@ -72,7 +73,7 @@ _HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the 
 _MAGIC = b"SJH1"
 _families = (
     arrays, classes, cobjects, exceptions, extensions, fields, functions, generators, iterators, modules,
-    variables,
+    newer, variables,
 )  # fmt: skip
 
 

@@ -129,19 +129,19 @@ def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
     elements = list(obj)
     if not keys_ready(dumper, elements):
         unready: list[Any] = []
-        _note_hashes(dumper, elements, set_hashes(obj, table_size(obj)), unready)
+        note_hashes(dumper, elements, set_hashes(obj, table_size(obj)), unready)
         return (FROZEN, dumper.announce(obj), elements, *arrangement(obj), unready)
     if len(elements) < 2 or is_natural(obj, frozenset, elements):
         return None
     return (FROZEN, dumper.announce(obj), elements, *arrangement(obj))
 
 
-def _note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unready: list[Any]) -> None:
+def note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unready: list[Any]) -> None:
     """Collect [object, hash, …] of what cannot be hashed yet; a tuple is hashed by its parts."""
     for key, hashed in zip(keys, hashes, strict=True):
         if isinstance(key, tuple) and type(key).__hash__ is tuple.__hash__:
             parts = [part for part in tuple.__iter__(key) if not keys_ready(dumper, [part])]
-            _note_hashes(dumper, parts, map(hash, parts), unready)
+            note_hashes(dumper, parts, map(hash, parts), unready)
         elif python_made(type(key)) and not isinstance(key, frozenset) and not keys_ready(dumper, [key]):
             unready += (key, hashed)
 

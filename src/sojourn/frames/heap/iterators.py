@@ -12,6 +12,7 @@ Those of `itertools` are in `fields`.
 from __future__ import annotations
 
 import _warnings
+import builtins
 import sys
 from collections.abc import Iterator
 from gc import get_referents, get_referrers
@@ -19,11 +20,14 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+from sojourn.frames.analyze import VERSION
+
 from .contents import take_items
 from .dumper import Dumper
 from .registry import constructor, is_class, reduces
 from .words import SHARED
 
+MAPPINGS: tuple[Any, ...] = (dict, builtins.frozendict) if VERSION >= (3, 15) else (dict,)  # type: ignore[attr-defined]
 _dict: dict[Any, Any] = {}
 _VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
 _FORWARD = tuple(type(iter(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
@@ -35,7 +39,7 @@ _SEQUENCES = (
 
 @reduces(*_FORWARD, *_BACKWARD)
 def _reduce_dict_iterator(iterator: Any, dumper: Dumper) -> Any:
-    owner = _referent(iterator, dict)
+    owner = _referent(iterator, MAPPINGS)
     backward = type(iterator) in _BACKWARD
     kind = (_BACKWARD if backward else _FORWARD).index(type(iterator))
     left = iterator.__length_hint__()
@@ -48,7 +52,7 @@ def _reduce_dict_iterator(iterator: Any, dumper: Dumper) -> Any:
 def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int, steps: int) -> Iterator[Any]:
     if len(owner) != length:
         raise RuntimeError("an iterator refers to a dict that contains it")
-    view = (dict.keys, dict.values, dict.items)[kind](owner)
+    view = dict_view(owner, kind)
     iterator: Iterator[Any] = reversed(view) if backward else iter(view)
     next(islice(iterator, steps, steps), None)
     if not length:
@@ -58,15 +62,16 @@ def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int,
 
 @reduces(*_VIEWS)
 def _reduce_view(view: Any, dumper: Dumper) -> Any:
-    return dict_view, (_referent(view, dict), _VIEWS.index(type(view)))
+    return dict_view, (_referent(view, MAPPINGS), _VIEWS.index(type(view)))
 
 
 @constructor
 def dict_view(owner: dict[Any, Any], kind: int) -> Any:
-    return (dict.keys, dict.values, dict.items)[kind](owner)
+    base = dict if isinstance(owner, dict) else MAPPINGS[1]
+    return (base.keys, base.values, base.items)[kind](owner)
 
 
-def _referent(obj: Any, kind: type) -> Any:
+def _referent(obj: Any, kind: Any) -> Any:
     for each in get_referents(obj):
         if isinstance(each, kind):
             return each

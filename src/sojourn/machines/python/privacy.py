@@ -56,9 +56,11 @@ def forget_registrations(registered: Mapping[Any, list[type | None]]) -> None:
 
     Else there would be two `collections.deque` registered there, ours and the program's.
     """
-    for abstract, classes in registered.items():
+    for abstract in registered:
         _abc._reset_registry(abstract)
         _abc._reset_caches(abstract)
+    # The wider class first: it does not take what is in a narrower one already.
+    for abstract, classes in sorted(registered.items(), key=lambda item: len(item[0].__mro__)):
         for each in classes:
             if each is not None:
                 _abc._abc_register(abstract, each)
