@@ -8,7 +8,7 @@ def run(sources, namespace):
 
 
 def wait(number):
-    for _ in range(20_000):
+    for _ in range(60_000):
         pass
     return number
 

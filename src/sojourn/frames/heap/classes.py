@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import _abc  # pyright: ignore[reportMissingImports]
 import types
+from collections.abc import Callable
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .library import type_module
-from .registry import BY_TYPE, constructor, reduces
+from .registry import BY_TYPE, constructor, name_of, reduces
 from .words import is_own, python_made
 
 _names = type.__dict__["__dict__"].__get__
@@ -48,6 +49,8 @@ def _reduce_class(cls: Any, dumper: Dumper) -> Any:
         place = dumper.library.place_of(cls)
         if place is not None:
             return library_attribute, place
+        if name_of(cls) in SAMPLES:
+            return type_of_sample, (name_of(cls),)
         raise Refuse(cls, "a type made in C that no module of the library has under its name")
     names = _names(cls)
     slots: list[str] | None = [] if "__slots__" in names else None
@@ -136,6 +139,17 @@ def fill_registry(cls: Any, registered: list[type]) -> None:
 
 
 # Types made in C that no module shows under their own name
+
+# Of extension modules: what makes one. (From 3.14 on a `with` keeps the type's `__exit__` at hand, and so the type.)
+SAMPLES: dict[str, Callable[[], Any]] = {"decimal.ContextManager": lambda: __import__("_decimal").localcontext()}
+
+
+@constructor
+def type_of_sample(name: str) -> type:
+    return type(SAMPLES[name]())
+
+
+# Of the interpreter
 
 
 def _hidden_types() -> dict[str, type]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
     from .dumper import Dumper
@@ -62,7 +62,7 @@ def refuses(why: str, advice: str, *names: str) -> None:
         ADVICE[name] = (why, advice)
 
 
-def is_class(obj: object) -> bool:
+def is_class(obj: object) -> TypeGuard[type[Any]]:
     """Is it a class? Asks its type, as `isinstance` would not: that believes a weak proxy, and runs `__class__`."""
     return issubclass(type(obj), type)
 
