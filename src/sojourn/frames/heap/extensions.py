@@ -92,19 +92,18 @@ def csv_reader(source: Any, dialect: Any, lines: int) -> Any:
 # json
 
 
+_SCANNER = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant",
+            *(("array_hook",) if sys.version_info >= (3, 15) else ()))  # fmt: skip
+
+
 @reduces("_json.Scanner")
 def _reduce_scanner(scanner: Any, dumper: Dumper) -> Any:
-    shown = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant")
-    return json_scanner, tuple(getattr(scanner, name) for name in shown)
+    return json_scanner, tuple(getattr(scanner, name) for name in _SCANNER)
 
 
 @constructor
-def json_scanner(strict: bool, hook: Any, pairs: Any, to_float: Any, to_int: Any, to_constant: Any) -> Any:
-    context = SimpleNamespace(
-        strict=strict, object_hook=hook, object_pairs_hook=pairs, parse_float=to_float, parse_int=to_int,
-        parse_constant=to_constant,
-    )  # fmt: skip
-    return __import__("_json").make_scanner(context)
+def json_scanner(*shown: Any) -> Any:
+    return __import__("_json").make_scanner(SimpleNamespace(**dict(zip(_SCANNER, shown, strict=True))))
 
 
 @reduces("_json.Encoder")
