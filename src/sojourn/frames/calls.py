@@ -76,7 +76,8 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
         if type(wrapped) is FunctionType and code_behind(wrapped) is inner_code:
             return ["memoized", callable, *site.call_arguments()]
     elif (context := _context_entered(callable, second)) is not None:  # an empty one counts as false
-        return ["in context", context]
+        if code_behind(next(iter(site.read_call()[2] or site.call_arguments()[0]), None)) is inner_code:
+            return ["in context", context]  # else what it runs is made in C, and has called the inner frame
     elif address in ACCESSES:
         return through_builtin(site, callable, site.call_arguments()[0])
     elif type(callable) is MethodWrapperType and id(vars(object).get(callable.__name__)) in ACCESSES:

@@ -438,3 +438,16 @@ try:
     module.nothing
 except AttributeError as error:
     show(error)
+
+
+# What a context runs may itself be made in C, and hold something.
+
+
+@functools.lru_cache(None)
+def remembered(n):
+    show("computed", n)
+    return n + 1
+
+
+show(contextvars.copy_context().run(remembered, 3), contextvars.Context().run(remembered, 3))
+show(contextvars.copy_context().run(sorted, [3, 1, 2], key=lambda n: -n), contextvars.Context().run(*(remembered, 5)))
