@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from gc import get_referents
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType
 from typing import Any
 
 from sojourn.errors import Unmovable
@@ -20,7 +20,7 @@ from sojourn.frames.record import FrameRecord, Stack
 
 from .dumper import Refuse
 from .library import Library
-from .registry import is_class
+from .registry import is_class, is_module
 
 _LIMIT = 2_000_000
 _attributes = object.__getattribute__
@@ -100,7 +100,7 @@ def find_path(culprit: Any, roots: list[tuple[str, Any]]) -> str | None:
         here = queue.popleft()
         if here is culprit:
             return _spell(here, parents, names)
-        if isinstance(here, ModuleType):
+        if is_module(here):
             continue
         for each in _contents(here):
             if id(each) not in parents:

@@ -30,7 +30,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 
 from .dumper import Dumper, Refuse
-from .registry import BY_TYPE, constructor, is_class, reduces
+from .registry import BY_TYPE, constructor, is_class, is_module, reduces
 from .words import SHARED
 
 _names = type.__dict__["__dict__"].__get__
@@ -152,10 +152,10 @@ constructor(MethodType)
 @reduces(BuiltinFunctionType)
 def _reduce_builtin(function: BuiltinFunctionType, dumper: Dumper) -> Any:
     owner = function.__self__
-    if owner is None or isinstance(owner, ModuleType):
+    if owner is None or is_module(owner):
         if dumper.library.named(function) or dumper.library.finds(function, function.__name__):
             return NotImplemented
-        if isinstance(owner, ModuleType):
+        if is_module(owner):
             return module_attribute, (owner, function.__name__)
         raise Refuse(function, "a C function that no module of the library has under its name")
     if is_class(owner):

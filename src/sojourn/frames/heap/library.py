@@ -17,7 +17,7 @@ import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from .registry import is_class
+from .registry import is_class, is_module
 from .words import python_made
 
 module_dict: Any = vars(ModuleType)["__dict__"].__get__
@@ -47,7 +47,7 @@ def library_folders() -> tuple[str, ...]:
 
 def is_library(name: str, module: Any, folders: tuple[str, ...]) -> bool:
     """Does this module belong to the environment, not to the program?"""
-    if name == "__main__" or not isinstance(module, ModuleType):
+    if name == "__main__" or not is_module(module):
         return name != "__main__"
     if name.partition(".")[0] == _OURS:
         return True
@@ -77,7 +77,7 @@ class Library:
         self.library: dict[str, ModuleType] = {}
         self.dicts: dict[int, str] = {}  # id of a module's dict -> its name, program and library
         for name, module in list(sys.modules.items()):
-            if not isinstance(module, ModuleType) or not isinstance(name, str):
+            if not is_module(module) or not isinstance(name, str):
                 continue
             theirs = name in pristine or is_library(name, module, self.folders)
             (self.library if theirs else self.modules)[name] = module
@@ -94,7 +94,7 @@ class Library:
         """What a module of the library has under a qualified name; None if there is nothing."""
         found: Any = self.library.get(module) if isinstance(module, str) else None
         for part in qualname.split("."):
-            if isinstance(found, ModuleType):
+            if is_module(found):
                 found = module_dict(found).get(part)
             elif isinstance(found, type):
                 found = _type_dict(found).get(part)

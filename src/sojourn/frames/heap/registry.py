@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def name_of(cls: type) -> str:
     """ "module.qualname" of a type, without asking its metaclass."""
     module = type.__dict__["__module__"].__get__(cls)
     return f"{module}.{type.__dict__['__qualname__'].__get__(cls)}"
+
+
+def is_module(obj: Any) -> TypeGuard[ModuleType]:
+    """Is it a module indeed? (`isinstance` believes what a `__class__` says; those of cffi's libraries say module.)"""
+    return issubclass(type(obj), ModuleType)
 
 
 def signature() -> int:

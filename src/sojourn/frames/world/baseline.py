@@ -18,11 +18,10 @@ import sys
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 from sojourn.errors import BadImage
-from sojourn.frames.heap.registry import name_of
+from sojourn.frames.heap.registry import is_module, name_of
 
 from .shapes import edges, is_leaf, is_text, kind_of, label, leaf
 from .skip import hidden, skipped
@@ -104,7 +103,7 @@ def make_baseline(names: list[str]) -> Baseline:
 
 class _Walk:
     def __init__(self, names: list[str]) -> None:
-        modules = [name for name in names if isinstance(sys.modules.get(name), ModuleType)]
+        modules = [name for name in names if is_module(sys.modules.get(name))]
         self.index: dict[int, int] = {}
         self.objects: list[Any] = []  # keeps ids valid
         self.entries: list[Entry] = []

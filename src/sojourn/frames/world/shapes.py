@@ -36,7 +36,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 from sojourn.frames.heap.cobjects import times_held
 from sojourn.frames.heap.instances import Plan, plan_of
-from sojourn.frames.heap.registry import is_class, name_of
+from sojourn.frames.heap.registry import is_class, is_module, name_of
 from sojourn.frames.heap.words import is_own, python_made
 
 type_dict = type.__dict__["__dict__"].__get__
@@ -123,7 +123,7 @@ def label(value: Any) -> tuple[Any, ...]:
     """What must agree for two objects to be the same one in two worlds."""
     if is_class(value):
         return ("class", _text(_module(value)), _qualname(value))
-    if isinstance(value, ModuleType):
+    if is_module(value):
         return ("module", _text(module_dict(value).get("__name__")))
     if isinstance(value, FunctionType):
         code = value.__code__
@@ -321,7 +321,7 @@ def _partial_edges(obj: Any) -> dict[Any, Any]:
 
 def _builtin_edges(obj: Any) -> dict[Any, Any]:
     owner = obj.__self__
-    return {} if owner is None or isinstance(owner, ModuleType) else {"__self__": owner}
+    return {} if owner is None or is_module(owner) else {"__self__": owner}
 
 
 def _random_edges(obj: Any) -> dict[Any, Any]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from sojourn.errors import Refused, Unmovable
 from sojourn.frames.heap.iterators import filters_mutated, quietly
+from sojourn.frames.heap.registry import is_module
 from sojourn.frames.heap.variables import set_variables
 
 from . import exits
@@ -200,7 +201,7 @@ def _restore_filters_version(wanted: int) -> None:
     now = _filters_version()
     if now == wanted:
         return
-    for module in [each for each in sys.modules.values() if isinstance(each, ModuleType)]:
+    for module in [each for each in sys.modules.values() if is_module(each)]:
         registry = vars(module).get("__warningregistry__")
         if type(registry) is dict and "version" in registry:
             registry["version"] = now if registry["version"] == wanted else -1
