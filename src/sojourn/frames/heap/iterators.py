@@ -173,4 +173,13 @@ def quietly(call: Any, *arguments: Any) -> Any:
         del filters[0]
 
 
-filters_mutated = getattr(_warnings, "_filters_mutated", None) or _warnings._filters_mutated_lock_held  # type: ignore
+def filters_mutated() -> None:
+    """Have the interpreter count a change of the warnings' filters."""
+    if VERSION < (3, 14):
+        _warnings._filters_mutated()  # type: ignore[attr-defined]
+        return
+    _warnings._acquire_lock()  # type: ignore[attr-defined]
+    try:
+        _warnings._filters_mutated_lock_held()  # type: ignore[attr-defined]
+    finally:
+        _warnings._release_lock()  # type: ignore[attr-defined]
