@@ -14,57 +14,45 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sojourn.errors import (
-    Busy,
-    NotFound,
-    PeerError,
-    ProtocolError,
     Refused,
     SojournError,
-    Unauthorized,
     Unavailable,
 )
 from sojourn.folders.store import Store
-from sojourn.machines.base import Machine, Offer
-from sojourn.mobility.link import Link, boot_id
+from sojourn.machines.base import Machine
+from sojourn.mobility.link import boot_id
 from sojourn.mobility.points import Points
-from sojourn.mobility.target import Landing, TargetMove
 from sojourn.model.lease import Terms
-from sojourn.model.move import Target
 from sojourn.model.process import State
 from sojourn.names.directory import Directory, Value
 from sojourn.names.journal import Journal
 from sojourn.names.registry import Known, Member, NodeEntry, Record, Registry
 from sojourn.node import config
 from sojourn.node.announcer import Announcer
-from sojourn.node.copies import receive_copy
+from sojourn.node.arrivals import receive
 from sojourn.node.hosting import Host
 from sojourn.node.membership import Membership, identity_of
 from sojourn.node.operations import Operations
 from sojourn.node.peers import Peers
-from sojourn.node.processes import Process, about, told_of
+from sojourn.node.processes import Process, told_of
 from sojourn.node.talk import Session
 from sojourn.node.tenure import Keeper
 from sojourn.node.wishes import Wishes
 from sojourn.resources.log import Log
-from sojourn.trust.connection import Connection
 from sojourn.trust.identity import NODE
-from sojourn.wire import events, peer
+from sojourn.wire import events
 
 log = logging.getLogger(__name__)
 
-PROPOSAL = 10.0  # seconds for the first message of a move
-LEAVING = 2.0  # seconds for a process to have left before it comes back
 ENDING = 2.0  # seconds between SIGTERM and SIGKILL when the node ends
-
-_records = msgspec.msgpack.Decoder(Record)
-_offers = msgspec.msgpack.Decoder(Offer)
 
 
 class Node:
@@ -117,14 +105,18 @@ class Node:
         self.membership = Membership(
             config.member(cluster, name), config.trusted(home), config.credentials(home, name), self.directory
         )
-        self.peers = Peers(self.membership, self.operations.serve_member, self._arrive, self.address_of)
+        self.peers = Peers(
+            self.membership, self.operations.serve_member, partial(receive, self), self.address_of
+        )
         self.keeper = Keeper(
             terms=Terms(cluster.options.lease),
             registry=registry,
             directory=self.directory,
             entry=self._entry,
             ours=lambda record: record.id in self.processes or record.id in self.expected,
-            at_work=lambda record: (here := self.processes.get(record.id)) is not None and here.cloning.locked(),
+            at_work=lambda record: (
+                (here := self.processes.get(record.id)) is not None and here.cloning.locked()
+            ),
             usurped=self.ending.set,
             lost=self._tell_lost,
             returned=lambda: self._tell_up("its lease had run out"),
@@ -375,118 +367,3 @@ class Node:
             return self.machines[kind]
         except KeyError:
             raise Refused(f"node {self.name} has no machine of kind {kind!r}") from None
-
-    # -- moves that come in ----------------------------------------------------------------------
-
-    async def _arrive(self, connection: Connection) -> None:
-        link = Link(connection)
-        try:
-            async with asyncio.timeout(PROPOSAL):
-                proposal = await link.receive()
-            if isinstance(proposal, peer.Duplicate):
-                return await receive_copy(self, link, proposal)
-            if not isinstance(proposal, peer.Propose):
-                raise ProtocolError(f"a move begins with Propose, not {type(proposal).__name__}")
-            if proposal.version != peer.VERSION:
-                raise ProtocolError(
-                    f"node {self.name} speaks version {peer.VERSION}, the other {proposal.version}"
-                )
-            try:
-                record, offer = _records.decode(proposal.record), _offers.decode(proposal.offer)
-            except msgspec.MsgspecError as why:
-                raise ProtocolError(f"a proposal that is not one: {why}") from why
-            if proposal.epoch != record.epoch + 1 or record.state is not State.MOVING:
-                raise ProtocolError("a proposal that contradicts itself")
-            if record.node != link.peer:
-                raise Unauthorized(f"node {link.peer} wants to move away what is at {record.node}")
-        except (PeerError, TimeoutError) as why:
-            log.warning("a move that wanted to come here is refused: %s", why or type(why).__name__)
-            link.close()
-            return
-        try:
-            machine = await self._place_for(record)
-        except SojournError as why:
-            with contextlib.suppress(PeerError):
-                await link.send(peer.Refused(epoch=proposal.epoch, error=why.to_wire()))
-            link.close()
-            return
-        await self._receive(link, proposal, record, offer, machine)
-
-    async def _place_for(self, record: Record) -> Machine:
-        """The machine that can take it. Raises Busy, NotFound, Refused."""
-        if process := self.processes.get(record.id):  # it left us a moment ago, and is coming back already
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LEAVING):
-                    await process.gone.wait()
-        if record.id in self.processes or record.id in self.expected:
-            raise Busy(f"node {self.name} still has {record.name} in its hands")
-        if self.ending.is_set():
-            raise NotFound(f"node {self.name} is ending")
-        self.refuse_when_draining()
-        return self.machine(record.machine)
-
-    async def _receive(
-        self, link: Link, proposal: peer.Propose, record: Record, offer: Offer, machine: Machine
-    ) -> None:
-        folder = self.log_folder(record.id)
-        output = Log(folder)
-        if {segment.epoch for segment in output.segments()} - set(proposal.log):
-            output.remove()  # left by a stay that was taken back: not a part of the process's log
-            output = Log(folder)
-        here: list[Process] = []
-
-        def landed(landing: Landing) -> None:
-            process = self.keep(Known(landing.record, landing.revision), landing.host, landing.log)
-            process.settled.clear()
-            here.append(process)
-
-        def confirmed(known: Known) -> None:
-            for process in here:
-                process.adopt(known)
-
-        began = time.monotonic()
-        move = TargetMove(
-            link=link,
-            proposal=proposal,
-            record=record,
-            offer=offer,
-            me=self.name,
-            address=self.address,
-            machine=machine,
-            log=output,
-            blobs=self.folder / "blobs",
-            landed=landed,
-            confirmed=confirmed,
-            registry=self.registry,
-            directory=self.directory,
-            tenure=self.keeper,
-            points=self.points,
-        )
-        self.expected.add(record.id)
-        try:
-            outcome = await move.run()
-        finally:
-            self.expected.discard(record.id)
-        self._log_move(record, outcome, move.error, time.monotonic() - began, move.history)
-        if outcome is Target.ARRIVED:
-            for process in here:
-                if move.publish:
-                    process.publish(state=State.RUNNING, pid=process.record.pid, fallback="")
-                process.settled.set()
-            return
-        for process in here:
-            self.let_go(process)
-            process.settled.set()
-
-    def _log_move(
-        self, record: Record, outcome: Target, error: SojournError | None, took: float, history: list[str]
-    ) -> None:
-        say: Callable[..., None] = log.info if outcome is Target.ARRIVED else log.warning
-        say(
-            "from %s: %s in %.1f ms%s",
-            record.node,
-            outcome.name.lower(),
-            took * 1e3,
-            "" if outcome is Target.ARRIVED else f" ({error}; {'; '.join(history)})",
-            extra=about(msgspec.structs.replace(record, epoch=record.epoch + 1)),
-        )
