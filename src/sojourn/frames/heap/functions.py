@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+from collections.abc import Iterator
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -30,6 +31,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 
 from .dumper import Dumper, Refuse
+from .orders import arranged, arrangement, table_size
 from .registry import BY_TYPE, constructor, is_class, is_module, reduces
 from .words import SHARED
 
@@ -48,7 +50,9 @@ def _reduce_code(code: CodeType, dumper: Dumper) -> Any:
     if holder is not None:
         return nested_code, holder
     note_nested(code, dumper)
-    return marshal.loads, (marshal.dumps(code),)
+    data = marshal.dumps(code)
+    sets = _disturbed(code, data)
+    return (code_with_sets, (data, sets)) if sets else (marshal.loads, (data,))
 
 
 def note_nested(code: CodeType, dumper: Dumper) -> None:
@@ -57,6 +61,48 @@ def note_nested(code: CodeType, dumper: Dumper) -> None:
         if type(constant) is CodeType and id(constant) not in dumper.nested_code:
             dumper.nested_code[id(constant)] = (code, index)
             note_nested(constant, dumper)
+
+
+_Set = tuple[list[int], list[Any], int, "list[int] | None"]  # way to it, elements, size and places (see `orders`)
+
+
+def _constant_sets(code: CodeType, way: tuple[int, ...] = ()) -> Iterator[tuple[list[int], frozenset[Any]]]:
+    """Constants that `x in {…}` has made."""
+    for index, constant in enumerate(code.co_consts):
+        if type(constant) is CodeType:
+            yield from _constant_sets(constant, (*way, index))
+        elif type(constant) is frozenset:
+            yield [*way, index], constant
+
+
+def _disturbed(code: CodeType, data: bytes) -> list[_Set]:
+    """Those that do not iterate as they did when marshal, which sorts them, has written and read them."""
+    sets = list(_constant_sets(code))
+    if not sets:
+        return []
+    again = [made for _, made in _constant_sets(marshal.loads(data))]
+    return [
+        (way, elements, *arrangement(constant))
+        for (way, constant), made in zip(sets, again, strict=True)
+        if (elements := list(constant)) != list(made) or table_size(constant) != table_size(made)
+    ]
+
+
+@constructor
+def code_with_sets(data: bytes, sets: list[_Set]) -> CodeType:
+    """Strings are interned first: the interpreter makes constants anew, in an order of its own, that have others."""
+    code = marshal.loads(data)
+    for way, elements, size, places in sets:
+        elements = [sys.intern(each) if type(each) is str else each for each in elements]
+        code = _with_constant(code, way, arranged(elements, size, places)[0])
+    return code
+
+
+def _with_constant(code: CodeType, way: list[int], value: Any) -> CodeType:
+    constants = list(code.co_consts)
+    index, *rest = way
+    constants[index] = _with_constant(constants[index], rest, value) if rest else value
+    return code.replace(co_consts=tuple(constants))
 
 
 @constructor

@@ -11,8 +11,11 @@ tried first.
 
 What was discarded leaves a gap, and gaps count when the table decides to grow. So a set is first made with just the
 gaps that it had (`_exactly`): placeholders for them, the elements that lie where their hash says, then the displaced
-ones. Where that cannot be had (a table that is less than a quarter full, mostly) gaps differ: the set iterates as
-before, but may grow at another time, and then iterate in another order than it would have.
+ones. Where that cannot be had gaps differ: the set iterates as before, but may grow at another time, and then iterate
+in another order than it would have.
+
+The size of a table that is emptier than additions leave it comes from a removal: `difference_update` makes a table anew
+when it has left many gaps, four times as large as what stays (`_after_removal`).
 
 A frozenset cannot be grown and emptied; of its possible histories those are tried that give the right table size: made
 from elements in a good order, or as the difference of a larger one (its placeholders) and them.
@@ -34,6 +37,7 @@ _HEADER, _ENTRY = set().__sizeof__(), 16
 _LINEAR, _SHIFT, _WORD = 9, 5, (1 << 64) - 1
 _LONGEST = 4096
 _FEWEST = 5  # elements from which on a table is larger than the smallest
+_MANY = 50_000  # elements from which on a table grows by two, not by four
 _LARGEST = 1 << 20  # tables that are searched
 
 
@@ -86,7 +90,7 @@ def _exactly(obj: set[Any], elements: list[Any], size: int, places: list[int], d
         id(each) for each, place in zip(elements, places, strict=True) if hash(each) & (size - 1) == place
     }
     first = [*fillers, *(each for each in plan[0] if id(each) in home)]
-    for begin in (_one_by_one, _at_once):
+    for begin in (_one_by_one, _at_once, _after_removal):
         set.clear(obj)
         begin(obj, first, size)
         for each in plan[0]:
@@ -111,6 +115,22 @@ def _one_by_one(obj: set[Any], first: list[Any], size: int) -> None:
 def _at_once(obj: set[Any], first: list[Any], size: int) -> None:
     set.update(obj, dict.fromkeys(first[: size // 2 - 1]))
     _one_by_one(obj, first[size // 2 - 1 :], size)
+
+
+def _after_removal(obj: set[Any], first: list[Any], size: int) -> None:
+    most = next((count for count in range(len(first), 0, -1) if _remade(count) == size), 0)
+    junk = [place + (size << 32) for place in range(2 * size)]
+    set.update(obj, first[:most], junk)
+    set.difference_update(obj, junk)
+    _one_by_one(obj, first[most:], size)
+
+
+def _remade(used: int) -> int:
+    """How large a table is made for so many elements when many were removed."""
+    wanted, size = used * (2 if used > _MANY else 4), SMALLEST
+    while size <= wanted:
+        size <<= 1
+    return size
 
 
 def arranged(elements: list[Any], size: int, places: list[int] | None) -> tuple[frozenset[Any], bool]:
