@@ -29,6 +29,7 @@ from sojourn.client.calls import Call
 from sojourn.errors import (
     NameTaken,
     NodeLost,
+    NotFound,
     ProtocolError,
     SojournError,
     Unauthorized,
@@ -242,7 +243,7 @@ def _moved(arena: Arena) -> bool:
     there = next(name for name in ("n2", "n3") if name != here)  # not n1, which will be killed
     try:
         return arena.move("t", there, via=here).result(SOON)["to"] == there
-    except (Unavailable, NodeLost, WrongState):
+    except (Unavailable, NodeLost, NotFound, WrongState):  # a short lease may have run out, and is taken anew
         return False
 
 
