@@ -300,7 +300,11 @@ class NatsRegistry:
     async def close(self) -> None:
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
             async with asyncio.timeout(1.0):
-                await self._client.close()
+                try:
+                    await self._client.close()
+                except asyncio.CancelledError:  # of a connection that was being made again, not of us
+                    if (task := asyncio.current_task()) is not None and task.cancelling():
+                        raise
 
     # -- below -----------------------------------------------------------------------------------
 

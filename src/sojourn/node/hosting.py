@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK = 1.0  # seconds between attempts to become the host
+SETTLING = 5.0  # seconds for a new cluster to have written down who belongs to it
 AGAIN = 0.5  # seconds between attempts at what did not work
 
 
@@ -177,6 +178,10 @@ class Host:
 
 async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
     """Take a node's membership, or that of a command line, for good. Raises NotFound, Unavailable."""
+    if any(founder.name == name for founder in founding.founders(home)):  # the host writes them down as it begins
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLING):
+                await node.directory.until(lambda: node.directory.member(NODE, name) is not None)
     member = node.directory.member(NODE, name) or node.directory.member(CLIENT, name)
     if member is None:
         names = ", ".join(known.name for known in node.directory.members() if not known.expelled)
