@@ -133,7 +133,7 @@ class Node:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.address = await self.peers.open(self.cluster.listen)
         self.spawn(self._follow())
-        await self.keeper.take()
+        await self.keeper.enter()
         async with asyncio.timeout(10):
             await self.directory.until(
                 lambda: self.directory.synced.is_set() and self.directory.node(self.name) is not None
@@ -217,7 +217,7 @@ class Node:
             found = await machine.interpreters()
             self._interpreters += [msgspec.to_builtins(interpreter) for interpreter in found]
         with contextlib.suppress(Unavailable):  # the next renewal says it
-            await self.keeper.take()
+            await self.keeper.enter()
 
     # -- the registry ----------------------------------------------------------------------------
 

@@ -85,6 +85,17 @@ class Keeper:
 
     # -- our own ---------------------------------------------------------------------------------
 
+    async def enter(self) -> None:
+        """Take the lease for the first time; what a predecessor has left runs out meanwhile. Raises as `take`."""
+        until = time.monotonic() + self.terms.ttl + RETRY
+        while True:
+            try:
+                return await self.take()
+            except StaleEpoch:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(RETRY)
+
     async def take(self) -> None:
         """Take the lease. Raises Unavailable, StaleEpoch (another daemon has the name)."""
         sent = time.monotonic()
