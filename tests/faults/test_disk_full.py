@@ -77,7 +77,8 @@ def test_a_move_is_refused_while_output_waits_and_goes_when_it_does_not(
         next(event for event in stream if isinstance(event, events.Trouble))
         with pytest.raises(Refused):
             process.move("n2", deadline=1.0)
-        assert arena.row("w").state == "running" and arena.row("w").node == "n1"
+        arena.until(lambda: arena.row("w").state == "running", "the record says that it runs")
+        assert arena.row("w").node == "n1"
         process.kill()
         out, _ = process.output()
         numbers = [int(line.split()[1]) for line in out.splitlines() if line.endswith(b"x" * 1000)]
