@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 STAYS = 20  # that a record remembers
 PACE = 0.2  # seconds between attempts while the control plane is away
+SOON = 0.5  # seconds that an answer waits for the registry
 HELD = 30.0  # seconds that a request waits for a move to let go of the process
 
 
@@ -139,6 +140,14 @@ class Process:
         """Wait until nothing is left to be written."""
         while self._writer is not None and not self._writer.done():
             await asyncio.shield(self._writer)
+
+    async def soon_written(self) -> None:
+        """Wait until all nodes can know what is told to a user next; unless the control plane is away."""
+        try:
+            async with asyncio.timeout(SOON):
+                await self.written()
+        except TimeoutError:
+            pass
 
     def adopt(self, known: Known) -> None:
         """The registry holds this now."""

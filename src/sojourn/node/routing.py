@@ -78,12 +78,15 @@ class Router:
                 known = await self._node.registry.get(naming.checked(name))
             except Unavailable:
                 known = None
+            if known is not None:
+                self._directory.wrote(known.record, known.revision)
+            else:
+                await self.catch_up()  # an id is found by the watch alone, which may lag behind who was told the id
+            claimed, known = known, self._directory.process(name)
+            if known is None and claimed is not None:
+                raise NotFound(f"the name {name!r} is claimed, and not yet anybody's")
             if known is None:
                 raise NotFound(f"there is no process {name!r}", advice="`sojourn ps -a` lists them all")
-            self._directory.wrote(known.record, known.revision)
-            known = self._directory.process(name)
-            if known is None:
-                raise NotFound(f"the name {name!r} is claimed, and not yet anybody's")
         return known
 
     async def newer(self, stale: Known) -> Known:

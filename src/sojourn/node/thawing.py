@@ -187,7 +187,9 @@ class Thawing:
                 raise
         finally:
             node.expected.discard(record.id)
-        node.processes[record.id].publish(state=State.RUNNING, pid=node.processes[record.id].record.pid)
+        copy = node.processes[record.id]
+        copy.publish(state=State.RUNNING, pid=copy.record.pid)
+        await copy.soon_written()
         return facts
 
     # -- building ------------------------------------------------------------------------------------------
