@@ -24,7 +24,7 @@ class FrameRecord:
     `kinds` describes the value stack bottom to top, a letter a slot: "o" an object, "N" NULL, "L" a pushed lasti,
     "P" the exception that was current when PUSH_EXC_INFO ran. `values` are the objects to refill, in the order in which
     the prologue takes them: bound locals by index, then the objects of `kinds` bottom to top, then those of `pre`, then
-    the state of its course.
+    the state of its course. Images hold the fields in this order: new ones come last, with a default.
     """
 
     code: CodeType  # the original, never a one-time code object

@@ -14,7 +14,7 @@ signature are its annotations, which stay with it wherever it is copied.
 | `inspect` | code, resources, execution, memory, as plain JSON | people |
 
 Guarantee. `read` gives a manifest whose every field has its type, and whose pieces lie within the caps and without
-gaps, or raises `BadImage`. A version that is not ours is refused with both named, before anything else is looked at.
+gaps, or raises `BadImage`. A version that we do not read is refused with both named, before anything else is looked at.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ import msgspec
 from sojourn.errors import BadImage
 from sojourn.image.signing import PUBLIC, SIGNATURE
 
-VERSION = 1
+VERSION = 2
+OLDEST = 1  # of the versions that are still read; in 1 the heap called its constructors by place
 LARGEST_DOCUMENT = (
     16 << 20
 )  # bytes of index, OCI manifest or manifest: environments and search paths fit many times
@@ -237,8 +238,9 @@ def checked(found: Descriptor, kind: str) -> Descriptor:
 def read(data: bytes, layers: list[Descriptor]) -> Manifest:
     """The manifest in its bytes, which list exactly the OCI manifest's layers. Raises BadImage."""
     version = described("the manifest", data, _Version).version
-    if version != VERSION:
-        raise BadImage(f"the image has format version {version}, this is version {VERSION}")
+    if not OLDEST <= version <= VERSION:
+        newer = "a newer Sojourn wrote it: use that one" if version > VERSION else None
+        raise BadImage(f"the image has format version {version}, this is version {VERSION}", advice=newer)
     found: Manifest = described("the manifest", data, Manifest)
     if [(piece.digest, piece.size) for piece in found.pieces] != [
         (each.digest, each.size) for each in layers

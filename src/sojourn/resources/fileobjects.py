@@ -138,7 +138,7 @@ _MODES = ("rb", "wb", "rb+")  # of a raw file that each of these accepts
 
 
 def _raw(obj: Any, dumper: Dumper) -> Any:
-    dumper.later(fill_attributes, obj, dict(obj.__dict__))
+    dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
     if obj.closed:
         return closed_raw, ()
     return open_raw, (obj.fileno(), obj.mode, obj.closefd, obj.tell() if obj.seekable() else None)
@@ -152,7 +152,7 @@ def _buffered(obj: Any, dumper: Dumper) -> Any:
         raise Refuse(obj, why, "close it before the move")
     kind = _BUFFERED.index(type(obj))
     if obj.closed:
-        dumper.later(fill_attributes, obj, dict(obj.__dict__))
+        dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return closed_buffered, (kind, raw)
     if obj.writable():
         _write_out(obj)
@@ -164,7 +164,7 @@ def _text(obj: Any, dumper: Dumper) -> Any:
     buffer = _under(obj, "buffer")
     settings = (obj.encoding, obj.errors, newline_of(obj), obj.line_buffering, obj.write_through)
     if obj.closed:
-        dumper.later(fill_attributes, obj, dict(obj.__dict__))
+        dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return closed_text, (getattr(buffer, "name", None), *settings)
     if buffer.writable():
         _write_out(obj)
@@ -231,7 +231,7 @@ def closed_text(name: Any, *settings: Any) -> Any:
     return made
 
 
-def fill_attributes(obj: Any, attributes: dict[str, Any]) -> None:
+def fill_file_attributes(obj: Any, attributes: dict[str, Any]) -> None:
     obj.__dict__.update(attributes)
 
 
@@ -255,7 +255,7 @@ registry.register(
     reduce=_raw,
     constructors=(
         *(open_raw, closed_raw, open_buffered, closed_buffered, closed_text),
-        *(fill_attributes, fill_buffered, fill_text),
+        *(fill_file_attributes, fill_buffered, fill_text),
     ),
 )
 registry.register(*_BUFFERED, reduce=_buffered)

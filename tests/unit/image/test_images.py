@@ -214,7 +214,7 @@ def test_an_unsigned_image_and_a_changed_one_are_refused(tmp_path: Path, signer:
 @pytest.mark.parametrize(
     ("alter", "why"),
     [
-        (lambda said: msgspec.structs.replace(said, version=2), "format version 2, this is version 1"),
+        (lambda said: msgspec.structs.replace(said, version=manifest.VERSION + 1), "a newer Sojourn wrote it"),
         (lambda said: msgspec.structs.replace(said, pieces=said.pieces[:1]), "not whole"),
         (
             lambda said: msgspec.structs.replace(

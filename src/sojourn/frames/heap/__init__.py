@@ -4,10 +4,11 @@
 
 `dump(roots, …)` writes the roots and all they reach; `load(data, …)` builds them in another process. `register` opens
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
-`registry` says which reducer takes what; `library` what is named instead of carried; `containers`, `contents`,
-`instances`, `functions`, `classes`, `modules`, `generators`, `exceptions`, `iterators`, `fields`, `newer`,
-`variables`, `cobjects`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame`
-finds the path to what cannot travel; `words` reads the little memory that is needed.
+`registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
+instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
+`exceptions`, `iterators`, `fields`, `newer`, `variables`, `cobjects`, `extensions` and `arrays` are the families of
+reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `words` reads the little memory
+that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -19,7 +20,7 @@ Guarantees.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from . import (
     modules,
     newer,
     registry,
+    table,
     variables,
 )
 from .addresses import AddressDumper, DeepAddressDumper, found_in
@@ -51,7 +53,7 @@ from .dumper import Dumper, Refuse, standard_streams
 from .instances import columns, fill_columns
 from .library import Library
 from .prepared import Prepared, prepared
-from .registry import constructor, reduces, refuses, register
+from .registry import NEWER, constructor, reduces, refuses, register
 from .stubs import sweep
 
 if TYPE_CHECKING:
@@ -69,8 +71,10 @@ __all__ = [
     "remember_mapping",
 ]
 
-_HEADER = struct.Struct("<4sIII")  # magic, signature of the table, size of the preset, world's part of it
-_MAGIC = b"SJH1"
+_HEADER = struct.Struct("<4sII")  # magic, size of the table of names that follows, entries of the world
+_MAGIC = b"SJH2"
+_HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
+_MAGIC_1 = b"SJH1"
 _families = (
     arrays, classes, cobjects, exceptions, extensions, fields, functions, generators, iterators, modules,
     newer, variables,
@@ -130,7 +134,7 @@ def _dump(
     addresses: dict[int, Any] = {}
     while True:
         dumper = make()
-        dumper.sink.write(_HEADER.pack(_MAGIC, registry.signature(), ready.size, ready.worldly))
+        dumper.sink.write(_HEADER.pack(_MAGIC, len(ready.names), ready.worldly) + ready.names)
         dumper.begin(library, stack, streams, in_band=buffers is None)
         dumper.dump((roots,))
         dumper.drain(fill_columns, columns)
@@ -154,40 +158,64 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
         Refused: the heap refers to what this process does not have.
     """
     ready = prepared(world)
-    if len(data) < _HEADER.size:
-        raise BadImage("the heap of the image is cut off")
-    magic, signature, size, worldly = _HEADER.unpack_from(data)
-    if magic != _MAGIC:
-        raise BadImage("the heap of the image does not begin as one")
-    if (signature, size, worldly) != (registry.signature(), ready.size, ready.worldly):
+    body, listed, worldly = _opened(data, ready)
+    if worldly != ready.worldly:
         raise Refused(
-            "the image was written by another version or over another world",
-            reasons=[
-                f"there: {signature:08x}, {size}, {worldly}",
-                f"here: {registry.signature():08x}, {ready.size}, {ready.worldly}",
-            ],
+            "the image was written over another world",
+            reasons=[f"there it has {worldly} objects, here {ready.worldly}"],
+            advice="use the same versions of the packages on both sides",
         )
-    body = data[_HEADER.size :]
+    entries = ready.size if listed is None else len(listed) + worldly
     with collector_paused():
         try:
-            room = ready.size + bytes(body).count(b"\x94") if ready.missing else 0
-            loader = ready.loader(room)
+            room = entries + bytes(body).count(b"\x94") if ready.missing or listed else 0
+            loader = ready.loader(room) if listed is None else ready.foreign_loader(listed, room)
             roots = loader.read(body, buffers)
-            ready.keep(loader)
+            if listed is None:
+                ready.keep(loader)
             return roots
         except Refused:
             raise
         except Exception as failure:
-            text = str(failure)
-            if world is not None and text.startswith("Memo value not found at index "):
-                index = int(text.rsplit(" ", 1)[1]) - (ready.size - ready.worldly)
-                raise Refused(
-                    f"the program refers to {world.describe(index)}, which is not the same here",
-                    advice="use the same versions of the packages on both sides",
-                ) from None
+            absent = _absent(str(failure), world, listed, entries - worldly)
+            if absent is not None:
+                raise absent from None
             raise BadImage(
                 f"the heap of the image cannot be rebuilt: {type(failure).__name__}: {failure}"
             ) from failure
         finally:
             sweep()
             modules.forget_made()
+
+
+def _opened(data: bytes | memoryview, ready: Prepared) -> tuple[bytes | memoryview, Sequence[str] | None, int]:
+    """The pickle in a heap, the names of its table (None where it is ours), and how large its world is."""
+    magic = bytes(data[:4])
+    if magic == _MAGIC and len(data) >= _HEADER.size:
+        _, size, worldly = _HEADER.unpack_from(data)
+        body = data[_HEADER.size + size :]
+        listed = bytes(data[_HEADER.size : _HEADER.size + size])
+        return body, None if listed == ready.names else table.read(listed), worldly
+    if magic == _MAGIC_1 and len(data) >= _HEADER_1.size:
+        _, _, size, worldly = _HEADER_1.unpack_from(data)
+        if not 0 <= size - worldly <= len(table.FORMAT_1):
+            raise BadImage(f"the heap of the image has {size - worldly} constructors, more than its format knows")
+        return data[_HEADER_1.size :], table.FORMAT_1[: size - worldly], worldly
+    if magic[:3] == _MAGIC[:3] and magic not in (_MAGIC, _MAGIC_1):
+        raise BadImage(f"the heap of the image has format {magic!r}, this is {_MAGIC!r}", advice=NEWER)
+    raise BadImage("the heap of the image is cut off, or does not begin as one")
+
+
+def _absent(text: str, world: Match | None, listed: Sequence[str] | None, constructors: int) -> Refused | None:
+    """The refusal for a reference to a place of the preset where this side has nothing, if it was one."""
+    if not text.startswith("Memo value not found at index "):
+        return None
+    index = int(text.rsplit(" ", 1)[1])
+    if listed is not None and index < constructors and listed[index] not in registry.TABLE:
+        return Refused(f"the image needs {listed[index]!r}, which this Sojourn does not have", advice=NEWER)
+    if world is None or not 0 <= index - constructors < len(world.live):
+        return None
+    return Refused(
+        f"the program refers to {world.describe(index - constructors)}, which is not the same here",
+        advice="use the same versions of the packages on both sides",
+    )

@@ -16,6 +16,7 @@ from gc import get_referents
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from sojourn.errors import Refused
 from sojourn.frames.capture import capture_generator
 from sojourn.frames.record import FrameRecord
 from sojourn.frames.resume import (
@@ -28,24 +29,27 @@ from sojourn.frames.resume import (
 
 from .dumper import Dumper, Refuse
 from .functions import note_nested
-from .registry import constructor, reduces
+from .registry import NEWER, constructor, reduces
 
 _SHAPE = tuple(field.name for field in fields(FrameRecord) if field.name not in ("values", "inner"))
 
 
-def _shape(record: FrameRecord) -> tuple[Any, ...]:
+def shape_of(record: FrameRecord) -> tuple[Any, ...]:
     return tuple(getattr(record, name) for name in _SHAPE)
 
 
 def _record(shape: tuple[Any, ...]) -> FrameRecord:
-    return FrameRecord(**dict(zip(_SHAPE, shape, strict=True)))
+    """A shape in an older image is shorter: new fields come last, and have defaults."""
+    if len(shape) > len(_SHAPE):
+        raise Refused("a frame of the image has more to it than this Sojourn knows", advice=NEWER)
+    return FrameRecord(**dict(zip(_SHAPE, shape, strict=False)))
 
 
 @reduces(FrameRecord)
 def _reduce_record(record: FrameRecord, dumper: Dumper) -> Any:
     note_nested(record.code, dumper)
     dumper.later(fill_record, record, record.values, 2)
-    return make_record, (_shape(record),)
+    return make_record, (shape_of(record),)
 
 
 @constructor
@@ -64,7 +68,7 @@ def _reduce_generator(generator: Any, dumper: Dumper) -> Any:
     if record is None:
         return finished_generator, (_KINDS[type(generator)], generator.__name__, generator.__qualname__)
     dumper.later(fill_generator, generator, _rest(record), 2)
-    return make_generator, (_shape(record),)
+    return make_generator, (shape_of(record),)
 
 
 _KINDS: dict[type, str] = {
@@ -83,7 +87,7 @@ def _record_of(generator: Any, dumper: Dumper) -> FrameRecord | None:
 
 def _rest(record: FrameRecord) -> tuple[list[Any], list[Any]]:
     """Values and inner frames. These are written whole: filling the generator builds them."""
-    return record.values, [(_shape(each), each.values) for each in record.inner]
+    return record.values, [(shape_of(each), each.values) for each in record.inner]
 
 
 @constructor

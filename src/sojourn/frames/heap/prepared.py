@@ -10,10 +10,11 @@ with a full memo; a process uses each once. Later dumps copy a memo that is kept
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from . import registry
+from . import registry, table
 from .dumper import Dumper, Preset
 from .loader import Loader
 
@@ -29,13 +30,13 @@ class Prepared:
 
     def __init__(self, world: Match | None) -> None:
         self.key = _key(world)
-        things = [*registry.TABLE, *(world.objects() if world is not None else ())]
-        self.worldly = len(things) - len(registry.TABLE)
-        self.size = len(things)
-        self.missing = (
-            {len(registry.TABLE) + each for each in world.missing()} if world is not None else set()
-        )
-        self.things = things
+        self.names = table.written(registry.TABLE)
+        worldly = world.objects() if world is not None else []
+        self.worldly = len(worldly)
+        self.things = [*registry.TABLE.values(), *worldly]
+        self.size = len(self.things)
+        absent = world.missing() if world is not None else set[int]()
+        self.missing = {len(registry.TABLE) + each for each in absent}
         self._preset: Preset | None = None
         self._dumper: Dumper | None = None
         self._loader: Loader | None = None
@@ -62,6 +63,14 @@ class Prepared:
         """`head_room`: a number that no index of the image's own memo reaches."""
         made, self._loader = self._loader, None
         return made or Loader(self.things, self.missing, head_room)
+
+    def foreign_loader(self, listed: Sequence[str], head_room: int) -> Loader:
+        """For an image with another table than ours. What we do not have is missing, and refused when it is used."""
+        ours = registry.TABLE
+        absent = {place for place, name in enumerate(listed) if name not in ours}
+        absent.update(len(listed) + place - len(ours) for place in self.missing)
+        things = [*map(ours.get, listed), *self.things[len(ours) :]]
+        return Loader(things, absent, head_room)
 
     def keep(self, loader: Loader) -> None:
         """Keep a spent loader rather than drop it, if that is cheaper (see `Loader.forget`)."""

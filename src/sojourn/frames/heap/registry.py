@@ -2,22 +2,24 @@
 
 Concepts. A *reducer* takes an object and the `Dumper` and gives what `__reduce__` would give, with one difference:
 the callable is one of our *constructors*. A constructor makes a shell; a *fill* completes it later (`Dumper.later`).
-Constructors and fills stand in `TABLE`, and a pickle refers to them by their place in it, never by module and name:
-our modules are hidden from the program, and the program may patch anything that has a name.
+Constructors and fills stand in `TABLE` by name. A pickle refers to them by their place in the table that its image
+begins with (`table`), never by module and attribute: our modules are hidden from the program, and the program may patch
+anything that can be looked up.
 
 Reducers are found by type where the type is a built-in, else by "module.qualname": extension modules make new types
 whenever they are imported again, so that the program's `functools.partial` need not be the one that we import.
 
-Guarantee: source and target agree on the table, or the image is refused (`signature`). What is registered, and in
-which order, must therefore depend on nothing but our own version.
+A name, once it has been in an image, means the same for ever: what takes other arguments or leaves another state gets a
+new name, and the old one stays as long as images of that format are read.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+from sojourn.errors import InternalError
 
 if TYPE_CHECKING:
     from .dumper import Dumper
@@ -25,15 +27,18 @@ if TYPE_CHECKING:
 Reducer = Callable[[Any, "Dumper"], Any]
 F = TypeVar("F")
 
-TABLE: list[Any] = []
+TABLE: dict[str, Any] = {}  # name -> constructor or fill
 BY_TYPE: dict[type, Reducer] = {}
 BY_NAME: dict[str, Reducer] = {}
 ADVICE: dict[str, tuple[str, str]] = {}  # "module.qualname" -> (why it cannot travel, what to do)
+NEWER = "a newer Sojourn wrote it: thaw it with that one, or a later one"  # the way out from an image
 
 
 def constructor(thing: F) -> F:
-    """Enter a constructor or a fill into the table (a decorator)."""
-    TABLE.append(thing)
+    """Enter a constructor or a fill into the table, by its qualified name (a decorator)."""
+    name: str = getattr(thing, "__qualname__", "")
+    if TABLE.setdefault(name, thing) is not thing:
+        raise InternalError(f"two constructors are called {name}")
     return thing
 
 
@@ -54,7 +59,8 @@ def register(*keys: type | str, reduce: Reducer, constructors: tuple[Any, ...] =
             BY_NAME[key] = reduce
         else:
             BY_TYPE[key] = reduce
-    TABLE.extend(constructors)
+    for thing in constructors:
+        constructor(thing)
 
 
 def refuses(why: str, advice: str, *names: str) -> None:
@@ -77,9 +83,3 @@ def name_of(cls: type) -> str:
 def is_module(obj: Any) -> TypeGuard[ModuleType]:
     """Is it a module indeed? (`isinstance` believes what a `__class__` says; those of cffi's libraries say module.)"""
     return issubclass(type(obj), ModuleType)
-
-
-def signature() -> int:
-    """A number that is the same on both sides if the tables are."""
-    names = [getattr(thing, "__qualname__", None) or repr(thing) for thing in TABLE]
-    return zlib.crc32("\n".join(map(str, names)).encode())
