@@ -34,6 +34,7 @@ from sojourn.errors import (
     WrongState,
 )
 from sojourn.image.draft import Draft
+from sojourn.image.manifest import VERSION
 from sojourn.image.opened import opened
 from sojourn.image.signing import Believed, KeyFile
 from sojourn.image.writing import finish
@@ -286,7 +287,7 @@ def test_a_process_and_its_image_show_the_same(
     process.freeze(tmp_path / "image")
     found = cluster.inspect(tmp_path / "image")
     check_report(found, process)
-    assert found["image"]["believed"] and found["image"]["version"] == 1
+    assert found["image"]["believed"] and found["image"]["version"] == VERSION
     assert found["image"]["segments"]["log"]["bytes"] > 0
 
 
