@@ -71,6 +71,23 @@ def test_a_life(cluster: Cluster, local_cluster: LocalCluster, echo: Path) -> No
         process.info()
 
 
+def test_a_log_is_sent_once_whatever_stays_were_silent(
+    cluster: Cluster, local_cluster: LocalCluster, spin: Path
+) -> None:
+    here, there = local_cluster.nodes[:2]
+    process = cluster.run(spin, node=here, python=sys.executable)
+    assert _line(process.logs(follow=True)) == b"spinning\n"
+    process.move(there)
+    first = local_cluster.home / "nodes" / there / "logs" / process.id / f"{process.info().epoch - 1}.log"
+    sent = first.stat()
+    for node in (here, there, here, there):  # nothing is written at any of them
+        process.move(node)
+    assert (first.stat().st_ino, first.stat().st_mtime_ns) == (sent.st_ino, sent.st_mtime_ns)
+    assert process.output() == (b"spinning\n", b"")
+    process.kill()
+    process.rm()
+
+
 def test_the_same_to_await(local_cluster: LocalCluster, echo: Path) -> None:
     here, there = local_cluster.nodes[:2]
 

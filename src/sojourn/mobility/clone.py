@@ -51,7 +51,7 @@ class OriginSide(Driver):
         *,
         known: Known,
         offer: Offer,
-        call: Callable[[str], Awaitable[Link]],
+        call: Callable[[], Awaitable[Link]],
         blob: Blob,
         patience: float,
         keep_random: bool,
@@ -100,7 +100,7 @@ class OriginSide(Driver):
     async def _begin(self) -> None:
         self.arm(On.DEADLINE, PREPARE)
         try:
-            self.link = await self._call(self.record.node)
+            self.link = await self._call()
         except SojournError as why:
             self.give(On.CUT, why)
             return

@@ -7,7 +7,10 @@ belong to `image.stream`, which receives them straight into memory that was rese
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import time
+from collections.abc import Awaitable, Callable
 
 from sojourn.errors import ProtocolError, TransferCut
 from sojourn.image import stream
@@ -16,6 +19,8 @@ from sojourn.wire import peer
 from sojourn.wire.framing import HEADER, length
 
 SENDING = 10.0  # seconds that a message may take to be sent
+PROPOSAL = 10.0  # seconds that a node waits for the first message
+FRESH = PROPOSAL / 2  # seconds until a link that nobody has spoken on is not relied on any more
 
 
 class Link:
@@ -55,6 +60,11 @@ class Link:
         return self._connection.peer.name if self._connection.peer else ""
 
     @property
+    def touched(self) -> bool:
+        """Whether something was received that is no whole message yet."""
+        return bool(self._ahead)
+
+    @property
     def busy(self) -> bool:
         """Whether something is being sent."""
         return self._writing.locked()
@@ -89,6 +99,43 @@ class Link:
             self._ahead += more
         data, self._ahead = self._ahead[:count], self._ahead[count:]
         return data
+
+
+class Opening(contextlib.AbstractAsyncContextManager["Opening"]):
+    """A link that is opened while what is to be said first on it is still being found out: to connect and to prove who
+    one is takes as long as to survey a program and to write a record, and neither needs the other.
+
+    A link that was not taken by the end of the context is closed.
+    """
+
+    def __init__(self, call: Callable[[], Awaitable[Link]]) -> None:
+        self._call = call
+        self._began = time.monotonic()
+        self._task: asyncio.Task[Link] | None = asyncio.ensure_future(self._open())
+
+    async def _open(self) -> Link:
+        return await self._call()
+
+    async def take(self) -> Link:
+        """The link, for whoever takes it first; another one where the other side may have tired of waiting.
+        Raises what the call raises.
+        """
+        task, self._task = self._task, None
+        if task is not None:
+            link = await task
+            if time.monotonic() - self._began < FRESH:
+                return link
+            link.close()
+        return await self._call()
+
+    async def __aexit__(self, *_: object) -> None:
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, Link):
+            outcome.close()
 
 
 def check_epoch(message: peer.Message, epoch: int) -> None:

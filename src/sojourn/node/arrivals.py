@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, SojournError, Unauthorized
+from sojourn.errors import Busy, NotFound, PeerError, ProtocolError, SojournError, TransferCut, Unauthorized
 from sojourn.machines.base import Machine, Offer
-from sojourn.mobility.link import Link
+from sojourn.mobility.link import PROPOSAL, Link
 from sojourn.mobility.target import Landing, TargetMove
 from sojourn.model.move import Target
 from sojourn.model.process import State
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROPOSAL = 10.0  # seconds for the first message of a move
 LEAVING = 2.0  # seconds for a process to have left before it comes back
 
 _records = msgspec.msgpack.Decoder(Record)
@@ -41,7 +40,9 @@ async def receive(node: Node, connection: Connection) -> None:
     link = Link(connection)
     try:
         async with asyncio.timeout(PROPOSAL):
-            proposal = await link.receive()
+            proposal = await _proposal(link)
+        if proposal is None:
+            return link.close()
         if isinstance(proposal, peer.Duplicate):
             return await receive_copy(node, link, proposal)
         if not isinstance(proposal, peer.Propose):
@@ -72,6 +73,16 @@ async def receive(node: Node, connection: Connection) -> None:
     await _land(node, link, proposal, record, offer, machine)
 
 
+async def _proposal(link: Link) -> peer.Message | None:
+    """The first message; None where the other side found, before it came to that, that there is nothing to propose."""
+    try:
+        return await link.receive()
+    except TransferCut:
+        if link.touched:
+            raise
+        return None
+
+
 async def _place_for(node: Node, record: Record) -> Machine:
     """The machine that can take it. Raises Busy, NotFound, Refused."""
     if process := node.processes.get(record.id):  # it left us a moment ago, and is coming back already
@@ -91,7 +102,7 @@ async def _land(
 ) -> None:
     folder = node.log_folder(record.id)
     output = Log(folder)
-    if {segment.epoch for segment in output.segments()} - set(proposal.log):
+    if {segment.epoch for segment in output.segments() if segment.size} - set(proposal.log):
         output.remove()  # left by a stay that was taken back: not a part of the process's log
         output = Log(folder)
     here: list[Process] = []

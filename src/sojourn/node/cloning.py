@@ -21,7 +21,7 @@ from sojourn.errors import NotFound, Outdated, StaleEpoch, UsageError, WrongStat
 from sojourn.machines.base import Host, Offer
 from sojourn.mobility.clone import Cloning as Run
 from sojourn.mobility.clone import OriginSide
-from sojourn.mobility.link import Link
+from sojourn.mobility.link import Link, Opening
 from sojourn.mobility.source import FREEZE, PREPARE, THAW
 from sojourn.model.clone import Origin
 from sojourn.model.process import State
@@ -29,7 +29,7 @@ from sojourn.names.registry import Known
 from sojourn.node import naming
 from sojourn.node.departure import OFFERS
 from sojourn.node.launch import forget, take_name
-from sojourn.node.processes import Process, about, told_of
+from sojourn.node.processes import SOON, Process, about, told_of
 from sojourn.node.requests import Named
 from sojourn.node.talk import Emit
 from sojourn.wire import events, greeting
@@ -103,15 +103,20 @@ class Cloning:
     ) -> dict[str, Any]:
         node = self._node
         freeze = FREEZE if asked.deadline is None else asked.deadline
-        async with process.cloning:
+        async with contextlib.AsyncExitStack() as ahead, process.cloning:
             await process.hands_off()
             if process.moving:
                 process.check_free()
             host = _running(process)
             report("survey")
-            offer = await host.survey(copy=True)
-            reserved = await self._reserve(process, asked)
-            sides = [self._side(known, offer, freeze, asked.keep_random) for known in reserved]
+            openings = [
+                await ahead.enter_async_context(self._opening(target)) for target in asked.nodes or [node.name]
+            ]
+            offer, reserved = await self._offer(host, process, asked)
+            sides = [
+                self._side(known, offer, opening, freeze, asked.keep_random)
+                for known, opening in zip(reserved, openings, strict=True)
+            ]
 
             def staged(stage: str) -> None:
                 if stage == "freeze":
@@ -144,6 +149,22 @@ class Cloning:
                     "no copy at %s: %s", side.record.node, "; ".join(side.history), extra=about(side.record)
                 )
         return facts
+
+    async def _offer(self, host: Host, process: Process, asked: Clone) -> tuple[Offer, list[Known]]:
+        """What the program is, and its copies' records: found out and written at the same time."""
+        reserving = self._node.spawn(self._reserve(process, asked))
+        try:
+            offer = await host.survey(copy=True)
+        except BaseException:
+            giving_up = self._node.spawn(self._give_up(reserving))
+            await asyncio.wait((giving_up,), timeout=SOON)
+            raise
+        return offer, await reserving
+
+    async def _give_up(self, reserving: asyncio.Task[list[Known]]) -> None:
+        """Remove the records of copies that cannot be made."""
+        for known in await reserving:
+            await forget(self._node, known)
 
     async def _reserve(self, process: Process, asked: Clone) -> list[Known]:
         """The copies' records: their names are taken, and nobody will run under them but these copies."""
@@ -178,16 +199,20 @@ class Cloning:
         taken = {known.record.name for known in self._node.directory.processes()}
         return naming.made_from(name, taken | {name})
 
-    def _side(self, known: Known, offer: Offer, freeze: float, keep_random: bool) -> OriginSide:
+    def _opening(self, target: str) -> Opening:
+        async def call() -> Link:
+            return Link(await self._node.peers.call(target, greeting.MOVE))
+
+        return Opening(call)
+
+    def _side(
+        self, known: Known, offer: Offer, opening: Opening, freeze: float, keep_random: bool
+    ) -> OriginSide:
         node = self._node
-
-        async def call(target: str) -> Link:
-            return Link(await node.peers.call(target, greeting.MOVE))
-
         return OriginSide(
             known=known,
             offer=offer,
-            call=call,
+            call=opening.take,
             blob=node.machine(known.record.machine).blob,
             patience=PREPARE + freeze + THAW,
             keep_random=keep_random,

@@ -24,7 +24,7 @@ from sojourn.errors import (
     UsageError,
     WrongState,
 )
-from sojourn.mobility.link import Link
+from sojourn.mobility.link import Link, Opening
 from sojourn.mobility.source import FREEZE, Result, SourceMove
 from sojourn.model.move import On, Source
 from sojourn.model.process import State
@@ -108,37 +108,39 @@ async def _move(
     node: Node, process: Process, target: str, address: str, freeze: float, report: Any, wish: int | None
 ) -> dict[str, Any]:
     """One move from mark to outcome."""
+
+    async def call() -> Link:
+        return Link(await node.peers.call(target, greeting.MOVE))
+
     try:
-        known = await _mark(process)
-        assert process.host is not None
+        async with Opening(call) as opening:
+            known = await _mark(process)
+            assert process.host is not None
 
-        async def call() -> Link:
-            return Link(await node.peers.call(target, greeting.MOVE))
+            def staged(stage: str) -> None:
+                if stage == "freeze":
+                    process.settled.clear()
+                report(stage)
 
-        def staged(stage: str) -> None:
-            if stage == "freeze":
-                process.settled.clear()
-            report(stage)
-
-        move = SourceMove(
-            known=known,
-            target=target,
-            address=address,
-            host=process.host,
-            log=process.output,
-            call=call,
-            blob=node.machine(known.record.machine).blob,
-            report=staged,
-            freeze=freeze,
-            wish=wish,
-            registry=node.registry,
-            directory=node.directory,
-            tenure=node.keeper,
-            points=node.points,
-        )
-        process.can_kill = lambda: move.state in BEFORE_COMMIT
-        process.call_off = lambda: move.give(On.CANCEL, SojournError("the program gave it up"))
-        result = await move.run()
+            move = SourceMove(
+                known=known,
+                target=target,
+                address=address,
+                host=process.host,
+                log=process.output,
+                call=opening.take,
+                blob=node.machine(known.record.machine).blob,
+                report=staged,
+                freeze=freeze,
+                wish=wish,
+                registry=node.registry,
+                directory=node.directory,
+                tenure=node.keeper,
+                points=node.points,
+            )
+            process.can_kill = lambda: move.state in BEFORE_COMMIT
+            process.call_off = lambda: move.give(On.CANCEL, SojournError("the program gave it up"))
+            result = await move.run()
         if result.outcome is not Source.MOVED:
             log.warning(
                 "%s: %s", result.outcome.name.lower(), "; ".join(move.history), extra=about(known.record)

@@ -223,6 +223,9 @@ class PythonMachine:
                     f"the working directory {folder} is not here: start the program with "
                     "`sojourn run --with DIR`, and it travels along"
                 )
+        same = await self._interpreters.same(offer.interpreter)
+        if same is not None and not _lacks(same, offer):  # nearly always: no need to look at all there are
+            return reasons, same
         try:
             alike = await self._interpreters.like(
                 offer.interpreter, self._environment, self._environments.pythons()

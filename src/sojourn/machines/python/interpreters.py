@@ -98,6 +98,14 @@ class Interpreters:
             raise Refused(objection, reasons=[objection], advice="name another with --python")
         return probed
 
+    async def same(self, wanted: Interpreter) -> Probed | None:
+        """The one at the path of `wanted`, if it is built the same."""
+        try:
+            probed = await self.probe(wanted.path)
+        except UsageError:
+            return None
+        return probed if probed.interpreter.digest == wanted.digest else None
+
     async def like(
         self, wanted: Interpreter, env: Mapping[str, str], others: Iterable[str] = ()
     ) -> list[Probed]:

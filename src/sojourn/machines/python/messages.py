@@ -23,7 +23,7 @@ A host says `wish` (with a `number`, a `kind` and arguments) when its program as
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 CONTROL_FD = 1000  # where a template finds its channel
@@ -52,4 +52,4 @@ class Order:
     baseline: str | None = None  # the file of the baseline, to be written or to be matched
 
     def to_message(self) -> dict[str, Any]:
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -6,6 +6,7 @@ site-packages folders have not changed.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -39,11 +40,11 @@ class Environment:
         self.versions: dict[str, str] = {}
         self.owners: dict[str, str] = {}  # the first part of a module's file below its folder -> distribution
         for found in metadata.distributions(path=list(folders)):
-            name = found.metadata["Name"]
+            name, version = _named(found)
             if name and name not in self.versions:  # the first folder wins, as for imports
-                self.versions[name] = found.version
-                for file in found.files or ():
-                    self.owners.setdefault(file.parts[0], name)
+                self.versions[name] = version
+                for part in _first_parts(found):
+                    self.owners.setdefault(part, name)
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Environment:
@@ -75,3 +76,25 @@ class Environment:
                 what = f"{where} has {here}" if here else f"{where} does not have it"
                 reasons.append(f"the program uses {name} {version}; {what}")
         return reasons
+
+
+def _named(found: metadata.Distribution) -> tuple[str, str]:
+    """Name and version, from the head of its metadata: the rest, often a whole manual, is not parsed."""
+    text = found.read_text("METADATA")
+    if text is None:  # an egg, or something rarer
+        return found.metadata["Name"], found.version
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line:
+            break
+        field, _, value = line.partition(":")
+        fields.setdefault(field.lower(), value.strip())
+    return fields.get("name", ""), fields.get("version", "")
+
+
+def _first_parts(found: metadata.Distribution) -> Iterable[str]:
+    """The first part of each of its files' paths. `files` of the library makes a path object of every one of them."""
+    text = found.read_text("RECORD")
+    if text is None:
+        return {file.parts[0] for file in found.files or ()}
+    return {row[0].partition("/")[0] for row in csv.reader(text.splitlines()) if row}
