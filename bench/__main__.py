@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commands, copies, images, memory, moves, overhead, scale
+from bench import commands, copies, images, memory, moves, overhead, scale, trust
 from bench.figure import Figure, keep, show
 from sojourn.testing import LocalCluster
 
@@ -26,6 +26,9 @@ def main() -> None:
         "memory": lambda local, quick: memory.measure(local, console, rounds=3 if quick else 11),
         "images": lambda local, quick: images.measure(
             local, console, thaws=10 if quick else 60, large=1 << (28 if quick else 30), rounds=2 if quick else 5
+        ),
+        "trust": lambda local, quick: trust.measure(
+            local, console, handshakes=30 if quick else 200, transfers=3 if quick else 11, moves=20 if quick else 200
         ),
         "scale": lambda local, quick: scale.measure(
             console, rounds=2 if quick else 10, processes=50 if quick else 500, names=1000 if quick else 10_000
