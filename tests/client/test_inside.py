@@ -15,6 +15,8 @@ from sojourn.client import Chunk, Process
 from sojourn.errors import Busy, SojournError, UsageError, WrongState
 from sojourn.testing import LocalCluster
 
+from ..versions import OTHERS, python_of, some
+
 TRAVELLER = """
 import os, sys
 assert "sojourn" not in sys.modules and not any("sojourn" in entry for entry in sys.path)
@@ -171,34 +173,61 @@ def output(process: Process) -> list[str]:
     return out.decode().splitlines()
 
 
-def test_a_program_travels(local_cluster: LocalCluster, tmp_path: Path, python: str) -> None:
-    process = run(local_cluster, tmp_path, python, TRAVELLER, name="traveller")
-    assert output(process) == [
+def travels(local: LocalCluster, folder: Path, python: str) -> None:
+    name = f"traveller-{environment_name(python)}"
+    assert output(run(local, folder, python, TRAVELLER, name=name)) == [
         "[('n2', 'n2'), ('n1', 'n1')] n3 True",
         "True n1",
         "within n1",
         "behind n2",
         f"handling ZeroDivisionError('division by zero') {TRAVELLER.splitlines().index('    1 / 0') + 1} n3",
         "['n1', 'n1', 'n2']",
-        "traveller False",
+        f"{name} False",
     ]
 
 
-def test_clone_returns_in_both(local_cluster: LocalCluster, tmp_path: Path, python: str) -> None:
-    name = f"copy-{os.path.basename(os.path.dirname(os.path.dirname(python)))}".replace(".", "-")
-    original = run(local_cluster, tmp_path, python, TWINS, name)
+def twins(local: LocalCluster, folder: Path, python: str) -> None:
+    name = f"copy-{environment_name(python)}"
+    original = run(local, folder, python, TWINS, name)
     assert output(original) == ["original NameTaken", "n3"]
-    assert output(local_cluster.client.process(name)) == ["copy"]
+    assert output(local.client.process(name)) == ["copy"]
 
 
-def test_a_refusal_is_an_error_in_the_program_which_goes_on(local_cluster: LocalCluster, tmp_path: Path) -> None:
-    said = output(run(local_cluster, tmp_path, sys.executable, REFUSED))
+def refusals(local: LocalCluster, folder: Path, python: str) -> None:
+    said = output(run(local, folder, python, REFUSED))
     assert said[0].startswith("NotFound UsageError | there is no node 'n9'")
     assert said[2].startswith("UsageError SojournError | a node is named by a string")
     assert said[4].startswith("Pinned Refused | held by a call") and "sorted()" in said[4] and "program.py" in said[4]
     assert said[6].startswith("Unmovable Refused |")
     assert said[1] == said[3] == said[5] == said[7] == "0 1"
     assert said[8:] == ["child 7", "thread only the main thread can ask for this", "goes on"]
+
+
+def environment_name(python: str) -> str:
+    return Path(python).parents[1].name.replace(".", "-").strip("-")
+
+
+def test_a_program_travels(local_cluster: LocalCluster, tmp_path: Path, python: str) -> None:
+    travels(local_cluster, tmp_path, python)
+
+
+def test_clone_returns_in_both(local_cluster: LocalCluster, tmp_path: Path, python: str) -> None:
+    twins(local_cluster, tmp_path, python)
+
+
+def test_a_refusal_is_an_error_in_the_program_which_goes_on(local_cluster: LocalCluster, tmp_path: Path) -> None:
+    refusals(local_cluster, tmp_path, sys.executable)
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_all_of_it_on_another_version(
+    version: str, local_cluster: LocalCluster, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    python = python_of(version)
+    if version not in some(pytestconfig):
+        pytest.skip("not in this seed's sample")
+    for check in (travels, twins, refusals):
+        check(local_cluster, tmp_path, python)
 
 
 def test_outside_of_a_cluster(tmp_path: Path) -> None:

@@ -132,3 +132,28 @@ def test_a_copy_has_a_terminal_of_its_own(local_cluster: LocalCluster, program: 
     for each in (process, copy):
         each.kill()
         each.rm()
+
+
+def test_frozen_and_thawed_with_what_had_been_typed(
+    local_cluster: LocalCluster, program: Path, tmp_path: Path
+) -> None:
+    """Its transcript, size and unfinished line are in the file, for itself and for a copy."""
+    image = tmp_path / "image"
+    process = local_cluster.client.run(program, python=sys.executable, node="n1", terminal=(20, 60))
+    with process.attach(tail=None) as attachment:
+        attachment.write(b"half ")
+        until(attachment, b"on\r\nhalf ")
+    process.freeze(image)
+    thawed = [
+        local_cluster.client.thaw(image, node="n3", name="typed-copy").process,
+        local_cluster.client.thaw(image, node="n2").process,
+    ]
+    for number, each in enumerate(thawed):
+        with each.attach(tail=None) as attachment:
+            attachment.write(b"line %d\r" % number)
+            shown = until(attachment, b"got half line %d\r\n" % number)
+            assert shown == b"on\r\nhalf line %d\r\ngot half line %d\r\n" % (number, number)
+            attachment.write(b"", eof=True)
+        assert each.wait(60).exit_code == 0
+        assert each.output() == (shown, b"")
+        each.rm()

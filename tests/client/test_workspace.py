@@ -220,6 +220,32 @@ def test_a_frozen_process_has_it_in_its_file(
     assert (place(talk) / "project/early").read_text() == "e"
 
 
+def test_a_copy_goes_to_another_machine_and_nowhere_else(
+    start: Any, local_cluster: LocalCluster, far: str, tmp_path: Path
+) -> None:
+    """A workspace has one path everywhere, so two processes with one need two file systems."""
+    talk, (here, there) = start(), local_cluster.nodes[:2]
+    talk.line()
+    talk("log.write('before'), log.flush()")
+    for node in (here, there):
+        with pytest.raises(Refused) as refused:
+            talk.process.clone(node)
+        (why,) = refused.value.reasons
+        assert f"process {talk.process.id} is there: take a node of another computer" in why
+    copy = Talk(local_cluster.client.process(talk.process.clone(far).copies[0].name))
+    assert copy("log.write(', copied'), log.flush(), open('out/log.txt').read()") == "(8, None, 'before, copied')"
+    assert talk("open('out/log.txt').read()") == "'before'"
+    talk.process.freeze(tmp_path / "image")
+    second = local_cluster.client.thaw(tmp_path / "image", name="second", node=there).process
+    with pytest.raises(Refused, match=f"process {second.id} is there"):
+        local_cluster.client.thaw(tmp_path / "image", node=here)
+    for each in (copy.process, second):
+        each.kill()
+        each.rm()
+    local_cluster.client.thaw(tmp_path / "image", node=here)
+    assert talk("open('out/log.txt').read()") == "'before'"
+
+
 def test_it_starts_on_another_machine(start: Any, far: str) -> None:
     talk = start(node=far)
     talk.line()

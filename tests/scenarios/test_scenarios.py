@@ -1,8 +1,9 @@
 """Every program of `programs/`, one behaviour each, run in the cluster and compared with its plain run.
 
-Operators: it stays where it starts; it is moved five times at random instants; and, with --thorough, it is
-moved on as soon as it has arrived, until it ends. On the interpreter that runs the tests all of them; on every other
-supported version that is here a sample, which --thorough makes whole. The instants come from --seed.
+Operators: it stays where it starts; it is moved five times at random instants; in a sample, it is frozen into a file
+and thawed, or cloned; and, with --thorough, it is moved on as soon as it has arrived, until it ends. On the interpreter
+that runs the tests all of them; on every other supported version that is here a sample, which --thorough makes whole.
+The instants come from --seed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, frozen, moved, roaming, staying
+from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, cloned, frozen, moved, roaming, staying
 
 from ..versions import OTHERS, python_of
 
@@ -25,6 +26,12 @@ NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 NEEDS = {"numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
 SAMPLE = 4  # programs on each of the other interpreters, without --thorough
+SAMPLE_CLONED = 4
+
+# A copy works in its original's folder. What it shares there, it shares by the binding table (docs/clone-and-hop.md).
+UNSHAREABLE = {"file_writing": "open for writing", "temporary_files": "open for writing"}
+APPENDING = ("logging_to_file",)  # the log has the lines of all of them
+MADE = dict.fromkeys(("environment", "file_iteration", "file_reading"), b"made")  # files that they make first
 
 
 @functools.cache
@@ -99,6 +106,38 @@ def test_frozen_and_thawed(name: str, local_cluster: LocalCluster, seed: int, th
         if operator.thaws:
             return
     pytest.fail("it ended three times before it could be frozen")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cloned(name: str, local_cluster: LocalCluster, seed: int, thorough: bool) -> None:
+    """The original's outcome is that of its plain run, and so is each copy's, behind what the original had written."""
+    if not thorough and name not in random.Random(f"{seed} cloned").sample(NAMES, SAMPLE_CLONED):
+        pytest.skip("not in this seed's sample")
+    scenario = scenario_of(name, sys.executable)
+    expected = plain(scenario, local_cluster)
+    for attempt in range(3):
+        operator = cloned(
+            local_cluster, 2, seed=seed_of(seed, name) + attempt, within=0.4, after=MADE.get(name, b"")
+        )
+        outcome = scenario.run(local_cluster, operator)
+        if name in UNSHAREABLE:
+            assert outcome == expected and not operator.copies
+            if outcome.refused:
+                assert all(UNSHAREABLE[name] in why for why in outcome.refused), outcome.refused
+                return
+            continue
+        assert outcome.refused == []
+        if operator.copies:
+            break
+    else:
+        pytest.fail("it ended three times before it could be cloned")
+    if name in APPENDING:
+        lines = int(expected.out.split()[0])
+        assert all(int(each.out.split()[0]) > lines for each in (outcome, operator.copies[0].outcome))
+        return
+    assert outcome == expected
+    for copy in operator.copies:
+        assert copy.whole(expected) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)

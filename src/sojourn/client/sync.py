@@ -285,11 +285,11 @@ class Process(ProcessTerminals, ProcessUpkeep, ProcessImages):
                 yield chunk
 
     def output(self) -> tuple[bytes, bytes]:
-        """All of stdout and all of stderr so far."""
-        parts: dict[str, list[bytes]] = {"out": [], "err": []}
+        """All of stdout and all of stderr so far; of a process with a terminal, what it wrote there, and nothing."""
+        parts: dict[str, list[bytes]] = {"out": [], "err": [], "terminal": []}
         for chunk in self.logs():
             parts[chunk.stream].append(chunk.data)
-        return b"".join(parts["out"]), b"".join(parts["err"])
+        return b"".join(parts["out"] or parts["terminal"]), b"".join(parts["err"])
 
     def wait(self, timeout: float | None = None) -> Ended:
         """Wait for its end. Raises TimeoutError after `timeout` seconds."""

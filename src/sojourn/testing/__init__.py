@@ -15,14 +15,26 @@ Guarantee: a `LocalCluster` that was left has no process and no file any more, o
 
 from sojourn.testing.leaks import Leaks, processes_of
 from sojourn.testing.local import LocalCluster
-from sojourn.testing.scenario import Operator, Outcome, Scenario, frozen, moved, roaming, staying
+from sojourn.testing.scenario import (
+    Copy,
+    Operator,
+    Outcome,
+    Scenario,
+    cloned,
+    frozen,
+    moved,
+    roaming,
+    staying,
+)
 
 __all__ = [
+    "Copy",
     "Leaks",
     "LocalCluster",
     "Operator",
     "Outcome",
     "Scenario",
+    "cloned",
     "frozen",
     "moved",
     "processes_of",

@@ -4,8 +4,8 @@ compared.
 Concepts. A `Scenario` is a program with its arguments and input. An `Operator` does something to a running
 process until it is done or the process has ended: `staying` does nothing, `moved(n)` moves it n times at
 random instants, `roaming` moves it on as soon as it has arrived, until it ends, `frozen(n)` freezes it into a file and
-thaws it on another node, n times. An `Outcome` is what a user
-could see of the run. Two outcomes are equal when stdout, stderr, exit code and ending signal are, byte for
+thaws it on another node, n times, `cloned(n)` makes n copies of it, which run to their ends beside it. An `Outcome` is
+what a user could see of the run. Two outcomes are equal when stdout, stderr, exit code and ending signal are, byte for
 byte; moves and refusals do not count.
 
 Every run has a working directory of its own, so that files one run leaves are not found by the next.
@@ -21,11 +21,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sojourn.client import MoveReport, Process
-from sojourn.errors import Refused, SojournError, WrongState
+from sojourn.errors import HostDied, Refused, SojournError, WrongState
 from sojourn.testing.local import LocalCluster
 
 TIMEOUT = 120.0  # seconds; a scenario is tiny, so this means that it hangs
@@ -98,6 +98,80 @@ class frozen:
                     self._local.client.thaw(file, node=self._choose.choice(nodes))
                     self.thaws += 1
         return [], refused
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a copy did by itself, and what the original had written before its clone, and when that was done."""
+
+    outcome: Outcome
+    before: tuple[bytes, bytes]
+    after: tuple[bytes, bytes]
+
+    def whole(self, expected: Outcome) -> Outcome:
+        """Its outcome behind what its original had written at the instant of the clone.
+
+        A copy's log begins at that instant, which lies where its output is the end of what is expected; if that is not
+        between `before` and `after`, it has lost output, or written some again, and is given as it is.
+        """
+        own, wanted = (self.outcome.out, self.outcome.err), (expected.out, expected.err)
+        cuts = [len(all_of_it) - len(its) for all_of_it, its in zip(wanted, own, strict=True)]
+        if all(len(self.before[at]) <= cut <= len(self.after[at]) for at, cut in enumerate(cuts)):
+            own = (self.after[0][: cuts[0]] + own[0], self.after[1][: cuts[1]] + own[1])
+        return replace(self.outcome, out=own[0], err=own[1])
+
+
+class cloned:
+    """Clones it `times` times, at random instants spread over `within` seconds, each time onto a random node; the
+    copies draw its random numbers. `copies` are what became of them.
+
+    Args:
+        after: no clone before the original has written this to stdout.
+    """
+
+    def __init__(
+        self, local: LocalCluster, times: int, *, seed: int, within: float = 1.0, after: bytes = b""
+    ) -> None:
+        self.copies: list[Copy] = []
+        self._local = local
+        self._choose = random.Random(seed)
+        self._pauses = [self._choose.uniform(0, 2 * within / times) for _ in range(times)]
+        self._after = after
+
+    def __call__(self, process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        refused: list[str] = []
+        made: list[tuple[Process, tuple[bytes, bytes], tuple[bytes, bytes]]] = []
+        try:
+            self._await_word(process)
+            for pause in self._pauses:
+                if _ended(process, pause):
+                    break
+                before = process.output()
+                try:
+                    report = process.clone(self._choose.choice(nodes), keep_random=True)
+                except Refused as why:
+                    refused.append(str(why))
+                except (WrongState, HostDied):
+                    if not _ended(process, 0):
+                        raise
+                else:
+                    for failed in report.failed:
+                        raise failed.why()
+                    copy = self._local.client.process(report.copies[0].name)
+                    made.append((copy, before, process.output()))
+            for copy, before, after in made:
+                ended = copy.wait(TIMEOUT)
+                outcome = Outcome(*copy.output(), ended.exit_code, ended.signal)
+                self.copies.append(Copy(outcome, before, after))
+        finally:
+            for copy, _, _ in made:
+                _forget(copy)
+        return [], refused
+
+    def _await_word(self, process: Process) -> None:
+        said, log = b"", process.logs(follow=True, err=False)
+        while self._after not in said:
+            said += next(log).data
 
 
 def _move_on(

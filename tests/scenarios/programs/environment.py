@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 os.makedirs("inner/most")
+print("made", flush=True)
 os.environ["SCENARIO"] = "0"
 os.environ.pop("LANG", None)
 os.umask(0o027)

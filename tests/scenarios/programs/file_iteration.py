@@ -2,6 +2,7 @@
 
 with open("lines", "w") as made:
     made.writelines(f"{number} {'x' * (number % 50)}\n" for number in range(500))
+print("made", flush=True)
 
 
 def pairs(file):

@@ -7,6 +7,7 @@ with open("data", "wb") as made:
 with open("words", "w", encoding="utf-8") as made:
     made.write("żółw – 亀\n" * 4000)
 
+print("made", flush=True)
 total = 0
 first, second = open("data", "rb"), open("data", "rb", buffering=0)
 words = open("words", encoding="utf-8")

@@ -37,7 +37,6 @@ from sojourn.machines.python.workspace import Kept, put_aside
 
 ROOT = Path("/var/tmp")
 PREFIX = "sojourn-"
-TAKEN = "taken on this computer by another process: a copy with a workspace needs a computer of its own"
 AT_ONCE = 16  # chunks being fetched at a time
 
 
@@ -82,7 +81,7 @@ class Workspaces:
         if path != workspace.path:
             return [f"its workspace is at {workspace.path}, which would be {path} here"]
         if place.exists() and _text(place / "process") != process_id and not _is_free(place):
-            return [f"its workspace's place {place} is {TAKEN}"]
+            return [_taken_by_another(place)]
         return []
 
     async def receive(self, process_id: str, workspace: Workspace, fetch: Fetch) -> Kept:
@@ -155,7 +154,7 @@ class Workspaces:
             (place / "home").write_text(str(self._home))
             (place / "process").write_text(process_id)
             return Kept(place, workspace.top, workspace.id, held, self._store)
-        raise Refused(f"the workspace's place {place} is {TAKEN}")
+        raise Refused(_taken_by_another(place))
 
     def _shared(self, process_id: str, workspace: Workspace) -> Kept | None:
         """The source's own copy, where this is its file system too."""
@@ -197,6 +196,13 @@ class Workspaces:
         for process_id in list(self._kept):
             self.release(process_id)
         await asyncio.gather(*self._removing, return_exceptions=True)
+
+
+def _taken_by_another(place: Path) -> str:
+    return (
+        f"its workspace has the place {place} on every node, and on this computer process {_text(place / 'process')} "
+        "is there: take a node of another computer, or first freeze that process, or end and remove it (sojourn rm)"
+    )
 
 
 def sweep(home: Path) -> None:
