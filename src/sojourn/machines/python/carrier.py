@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 from sojourn.errors import HostDied
 from sojourn.machines.base import Exit
-from sojourn.machines.python.link import Link
+from sojourn.machines.python.link import Link, LinkClosed
 from sojourn.machines.python.messages import Order
-from sojourn.machines.python.templates import Birth, Template
+from sojourn.machines.python.spare import Birth, Spare
+from sojourn.machines.python.templates import Template
 from sojourn.resources.limits import Held
 from sojourn.resources.log import ERR, OUT, TERMINAL, Log
 from sojourn.resources.streams import Feed, InputFeed, OutputDrain, Said
@@ -25,7 +27,9 @@ BORN_WITHIN = 60.0  # seconds; a held host may have to import what its program u
 class Carrier:
     """Guarantee: the process is a child of this one and is reaped here, once; signals reach it or nobody."""
 
-    def __init__(self, log: Log, said: Said, size: Size | None, held: Held | None) -> None:
+    def __init__(
+        self, log: Log, said: Said, size: Size | None, held: Held | None, spare: Spare | None = None
+    ) -> None:
         self.held = held
         self._loop = asyncio.get_running_loop()
         self.terminal = None if size is None else Terminal(size)
@@ -41,8 +45,12 @@ class Carrier:
             self._theirs, self._handed_over = (slave, slave, slave), ()
             self.drains = [OutputDrain(os.dup(self.terminal.master), log, TERMINAL, said)]
             self.feed = TerminalFeed(self.terminal)
-        self._birth = Birth()
-        self.link = Link(self._birth.socket, self._heard)
+        if spare is None:
+            self._birth = Birth()
+            self.link = Link(self._birth.socket, self._heard)
+        else:
+            self._birth, self.link = None, spare.link
+            spare.link.hand_over(self._heard)
         self._wished: Callable[[dict[str, Any]], None] | None = None
         self._wishes: list[dict[str, Any]] = []
         self.pid = 0
@@ -66,24 +74,50 @@ class Carrier:
 
         `held` holds it to its limits; whoever gave it removes it.
         """
-        carrier = cls(log, said, size, held)
+        work = asyncio.create_task(cls._begun(template, op, order, log, said, size, held))
         try:
-            await template.order(op, order, carrier._birth, carrier._theirs)
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:  # nobody waits for it any more
+            work.add_done_callback(_unwanted)
+            raise
+
+    @classmethod
+    async def _begun(
+        cls,
+        template: Template,
+        op: str,
+        order: Order,
+        log: Log,
+        said: Said,
+        size: Size | None,
+        held: Held | None,
+    ) -> Carrier:
+        spare = template.take_spare() if op == "hold" else None
+        carrier = cls(log, said, size, held, spare)
+        try:
+            if carrier._birth is None:
+                with contextlib.suppress(LinkClosed):  # it has ended; we hear of that below
+                    await carrier.link.send({"op": op, "order": order.to_message()}, carrier._theirs)
+            else:
+                await template.order(op, order, carrier._birth, carrier._theirs)
         finally:
             for fd in carrier._handed_over:
                 os.close(fd)
         waiting = (carrier._born, carrier.link.closed)
         await asyncio.wait(waiting, timeout=BORN_WITHIN, return_when=asyncio.FIRST_COMPLETED)
-        if not carrier._born.done():
+        if carrier._born.done():
+            carrier.pid = carrier._born.result()
+            carrier._pidfd = os.pidfd_open(carrier.pid) if spare is None else spare.given()
+        if carrier._pidfd < 0:
             carrier.link.close()
             carrier._close_streams()
             raise HostDied(
                 "the host process was not born",
                 history=log.content().decode(errors="replace").splitlines()[-20:],
             )
-        carrier.pid = carrier._born.result()
-        carrier._pidfd = os.pidfd_open(carrier.pid)
         carrier._loop.add_reader(carrier._pidfd, carrier._reap)
+        if op == "hold":  # the next one to come finds a spare
+            carrier.running.add_done_callback(lambda _: template.refill())
         return carrier
 
     def signal(self, number: int) -> None:
@@ -147,3 +181,8 @@ class Carrier:
         self.feed.close()
         if self.terminal is not None:
             self.terminal.close()
+
+
+def _unwanted(begun: asyncio.Task[Carrier]) -> None:
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().signal(signal.SIGKILL)

@@ -260,6 +260,7 @@ class PythonMachine:
         made = await asyncio.gather(*self._templates.values(), return_exceptions=True)
         templates = [template for template in made if isinstance(template, Template)]
         for template in templates:
+            await template.quiet()
             template.close()
         for template in templates:
             template.reap()

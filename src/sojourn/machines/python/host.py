@@ -1,9 +1,10 @@
 """The inside of a host process: becoming it, and answering the node while the program runs.
 
-A host is born in two steps. `become` gives the forked child its session, parent, descriptors, environment,
-directory and arguments. `Commands` then stands in the signal handler of SIGURG: the node sends a command over
-the control channel and the signal with it, the interpreter runs the handler between two instructions of the
-program's main thread, and the handler reads what is there without waiting.
+A host is born in steps. `born` gives the forked child its session, parent and channel; `become` descriptors,
+environment, directory and arguments, at once or, in a spare, when its order comes. `Commands` then stands in the
+signal handler of SIGURG: the node sends a command over the control channel and the signal with it, the interpreter
+runs the handler between two instructions of the program's main thread, and the handler reads what is there without
+waiting.
 """
 # pyright: basic
 # (_signal has no stubs)
@@ -52,20 +53,22 @@ def confine(order: Order) -> None:
         os.sched_setaffinity(0, order.processors)
 
 
-def become(order: Order, fds: list[int], middle: int, coerced: dict[str, str]) -> Channel:
-    """Turns a forked child into a host. `coerced` is what the interpreter itself added to the environment."""
-    control, *standard = fds
+def born(node: int, middle: int, control: int) -> Channel:
+    """Makes a forked child a child of the node, with a session and a channel of its own."""
     os.setsid()
-    settle(order.node, middle)
-    channel = Channel(descriptors.raised(control))
-    for number, fd in enumerate(standard):
+    settle(node, middle)
+    return Channel(descriptors.raised(control))
+
+
+def become(order: Order, standard_fds: list[int], coerced: dict[str, str]) -> None:
+    """Makes it the host of the order. `coerced` is what the interpreter itself added to the environment."""
+    for number, fd in enumerate(standard_fds):
         descriptors.placed(fd, number)
     if order.terminal:
         kernel.control_terminal(0)
     confine(order)
     set_environment(order.environment | coerced)
     os.chdir(order.cwd)
-    return channel
 
 
 def aim(order: Order, launch: Launch) -> None:

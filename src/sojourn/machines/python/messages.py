@@ -6,6 +6,7 @@ To a template (every order may be answered by `{"failed": text}` on the order's 
 |---|---|---|
 | start | control, stdin, stdout, stderr | a host that runs the program; says `born` |
 | hold | the same | a host that waits for `thaw` and `go`; says `born` |
+| spare | control | a host that waits, over its own channel, for the order to `hold`; says `waiting` |
 | warm | control | a template like this one that has imported `modules`; says `ready` |
 | baseline | control | a child that writes the baseline of `modules` to `path` and ends; says `made` |
 

@@ -107,7 +107,11 @@ class Template:
             case "start" | "hold":
                 middle = self.fork()
                 if middle:
-                    return self.be_host(request["op"], order, fds, middle)
+                    return self.be_host(request["op"], order, host.born(order.node, middle, fds[0]), fds[1:])
+            case "spare":
+                middle = self.fork()
+                if middle:
+                    return self.be_spare(host.born(order.node, middle, fds[0]))
             case "warm" | "baseline":
                 if not os.fork():
                     self.channel.close()
@@ -139,8 +143,17 @@ class Template:
         except ChildProcessError:
             return False
 
-    def be_host(self, op: str, order: Order, fds: list[int], middle: int) -> bool:
-        channel = host.become(order, fds, middle, self.coerced)
+    def be_spare(self, channel: Channel) -> bool:
+        """Waits for its order; ends when there will be none."""
+        channel.send({"event": "waiting", "pid": os.getpid()})
+        message = channel.receive()
+        if message is None:
+            os._exit(0)
+        request, fds = message
+        return self.be_host(request["op"], Order(**request["order"]), channel, fds)
+
+    def be_host(self, op: str, order: Order, channel: Channel, fds: list[int]) -> bool:
+        host.become(order, fds, self.coerced)
         if op == "start":
             commands = Commands(channel, files.Streams(order.workspace))
             commands.wishes.identity = order.identity

@@ -19,8 +19,10 @@ from sojourn.machines.python import inside_zip
 from sojourn.machines.python.interpreters import Probed
 from sojourn.machines.python.link import Link, LinkClosed
 from sojourn.machines.python.messages import CONTROL_FD, PLACEHOLDER, Order
+from sojourn.machines.python.spare import Birth, Spare
 
 READY_WITHIN = 30.0  # seconds; a cold disk, not a figure
+SPARE_FOR = 60.0  # seconds that a spare waits for somebody to come
 
 # The environment that an interpreter reads only once, at its start (or that its C libraries do).
 _NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "TZ", "GLIBC_TUNABLES"})
@@ -65,6 +67,9 @@ class Template:
         self.link = Link(link_socket, self._heard)
         self._pidfd = -1
         self._warm = False
+        self._spare: Spare | None = None
+        self._forking: asyncio.Task[None] | None = None  # a spare that is being made
+        self._tired: asyncio.TimerHandle | None = None  # when the spare is let go
 
     @property
     def alive(self) -> bool:
@@ -132,6 +137,38 @@ class Template:
         finally:
             birth.handed_over()
 
+    def take_spare(self) -> Spare | None:
+        """The host that was forked ahead, if it still waits; it is the caller's then."""
+        spare, self._spare = self._spare, None
+        if self._tired is not None:
+            self._tired.cancel()
+            self._tired = None
+        return spare if spare is not None and spare.waits else None
+
+    def refill(self) -> None:
+        """Have a spare again, made behind the back of whoever was served just now."""
+        if self.alive and self._spare is None and (self._forking is None or self._forking.done()):
+            self._forking = asyncio.create_task(self._fork_ahead())
+
+    async def _fork_ahead(self) -> None:
+        spare = await Spare.forked(self.link)
+        if spare is None:
+            return
+        if self.alive:
+            self._spare = spare
+            self._tired = asyncio.get_running_loop().call_later(SPARE_FOR, self._let_go)
+        else:
+            spare.dismiss()
+
+    def _let_go(self) -> None:
+        if (spare := self.take_spare()) is not None:
+            spare.dismiss()
+
+    async def quiet(self) -> None:
+        """Wait until no spare is being made."""
+        if self._forking is not None:
+            await asyncio.wait((self._forking,))
+
     async def warm(self, order: Order) -> Template:
         """A template forked from this one that has imported a baseline's modules and found it.
 
@@ -170,6 +207,7 @@ class Template:
 
     def close(self) -> None:
         """Ends the template (its hosts stay)."""
+        self._let_go()
         self.link.close()
         if self._pidfd < 0:
             return
@@ -211,19 +249,6 @@ class Template:
         os.close(self._pidfd)
         self._pidfd = -1
         os.waitpid(self.pid, 0)
-
-
-class Birth:
-    """The channel of a host that is being ordered: `theirs` goes to it, `socket` stays."""
-
-    def __init__(self) -> None:
-        self.socket, theirs = socket.socketpair()
-        self.theirs = theirs.detach()
-
-    def handed_over(self) -> None:
-        if self.theirs >= 0:
-            os.close(self.theirs)
-            self.theirs = -1
 
 
 def _below(fd: int) -> int:
