@@ -21,9 +21,12 @@ def as_json(value: Any) -> None:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under heads in columns as wide as they need to be; the last one is not padded."""
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads) - 1)]
-    for number, row in enumerate((heads, *rows)):
-        line = "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        click.echo(click.style(line.rstrip(), bold=True) if number == 0 else line.rstrip())
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in (heads, *rows)
+    ]
+    lines[0] = click.style(lines[0], bold=True)
+    click.echo("\n".join(lines))  # at once: there may be thousands
 
 
 def error(why: SojournError, *, json_wanted: bool) -> None:

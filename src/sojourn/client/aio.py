@@ -59,7 +59,7 @@ class _Connection:
         await self._writer.drain()
         while True:
             size = framing.length(await self._reader.readexactly(framing.HEADER.size), cap=control.CAP)
-            answer = control.answer(await self._reader.readexactly(size))
+            answer = control.answer(await self._reader.readexactly(size), call.rows)
             self.idle = answer.item is msgspec.UNSET
             if answer.error is not msgspec.UNSET:
                 raise from_wire(answer.error)
@@ -201,7 +201,7 @@ class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages, AsyncClusterMembershi
 
     async def process(self, name: str) -> AsyncProcess:
         """The handle of the process with this name or id. Raises NotFound."""
-        row = calls.find(name, await self.ps(all=True))
+        row = await self.link.ask(calls.find(name))
         return AsyncProcess(self.link, row.name, row.id)
 
 
@@ -218,7 +218,7 @@ class AsyncProcess(AsyncProcessTerminals, AsyncProcessUpkeep, AsyncProcessImages
 
     async def info(self) -> ProcessInfo:
         """What `ps` shows of it. Raises NotFound after `rm`."""
-        return calls.find(self.id, await self._link.ask(calls.ps(all=True)))
+        return await self._link.ask(calls.find(self.id))
 
     async def logs(self, *, follow: bool = False, out: bool = True, err: bool = True) -> AsyncIterator[Chunk]:
         """Its output from the very beginning, in order of arrival, over all its moves."""

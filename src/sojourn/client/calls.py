@@ -10,11 +10,11 @@ import os
 import re
 import signal as signals
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from sojourn.errors import NodeLost, NotFound, ProtocolError, SojournError, UsageError
+from sojourn.errors import NodeLost, ProtocolError, SojournError, UsageError
 
 T = TypeVar("T")
 State = Literal["starting", "running", "moving", "frozen", "ended", "lost"]
@@ -102,6 +102,11 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     args: dict[str, Any]
     answer: type[T]
     repeatable: bool = False
+
+    @property
+    def rows(self) -> type | None:
+        """What the answer is a list of, if it is one."""
+        return get_args(self.answer)[0] if get_origin(self.answer) is list else None
 
     def result(self, value: Any) -> T:
         """The node's answer as its type. Raises ProtocolError."""
@@ -247,12 +252,9 @@ def moved(answer: dict[str, Any]) -> MoveReport:
     return Call("move", {}, MoveReport).result({**answer, "more": more})
 
 
-def find(name: str, rows: Sequence[ProcessInfo]) -> ProcessInfo:
-    """The row of that name or id. Raises NotFound."""
-    for row in rows:
-        if name in (row.name, row.id):
-            return row
-    raise NotFound(f"there is no process {name!r}", advice="`sojourn ps -a` lists them all")
+def find(name: str) -> Call[ProcessInfo]:
+    """The row of that name or id."""
+    return Call("find", {"name": name}, ProcessInfo, repeatable=True)
 
 
 class Unseen:

@@ -57,7 +57,7 @@ class _Connection:
         self._socket.sendall(control.encode(control.Request(self._next, call.op, call.args)))
         while True:
             size = framing.length(self._read(framing.HEADER.size), cap=control.CAP)
-            answer = control.answer(self._read(size))
+            answer = control.answer(self._read(size), call.rows)
             self.idle = answer.item is msgspec.UNSET
             if answer.error is not msgspec.UNSET:
                 raise from_wire(answer.error)
@@ -252,7 +252,7 @@ class Cluster(ClusterUpkeep, ClusterImages, ClusterMembership):
 
     def process(self, name: str) -> Process:
         """The handle of the process with this name or id. Raises NotFound."""
-        row = calls.find(name, self.ps(all=True))
+        row = self.link.ask(calls.find(name))
         return Process(self.link, row.name, row.id)
 
 
@@ -269,7 +269,7 @@ class Process(ProcessTerminals, ProcessUpkeep, ProcessImages):
 
     def info(self) -> ProcessInfo:
         """What `ps` shows of it. Raises NotFound after `rm`."""
-        return calls.find(self.id, self._link.ask(calls.ps(all=True)))
+        return self._link.ask(calls.find(self.id))
 
     def logs(self, *, follow: bool = False, out: bool = True, err: bool = True) -> Iterator[Chunk]:
         """Its output from the very beginning, in order of arrival, over all its moves.

@@ -42,6 +42,27 @@ if TYPE_CHECKING:
 Handler = Callable[[Any, Emit], Awaitable[Any]]
 
 
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A process as clients see it; a listing may have ten thousand."""
+
+    name: str
+    id: str
+    node: str
+    machine: str
+    state: str
+    epoch: int
+    moves: int
+    started: float
+    exit_code: int | None = None
+    signal: int | None = None
+    pid: int | None = None
+    program: str = ""
+    terminal: bool = False
+    file: str = ""
+    limits: dict[str, str] = {}
+    why: str = ""
+
+
 class Operations:
     """The operations of one node."""
 
@@ -77,6 +98,7 @@ class Operations:
             "hello": (Nothing, self._hello),
             "run": (Run, self._run),
             "ps": (List, self._ps),
+            "find": (Named, self._find),
             "nodes": (Nothing, self._nodes),
             "wait": (Wait, self._wait),
             "rm": (Named, self._rm),
@@ -148,6 +170,13 @@ class Operations:
             for known in self._directory.processes()
             if asked.all or known.record.state is not State.ENDED
         ]
+
+    async def _find(self, asked: Named, emit: Emit) -> Any:
+        await self._router.catch_up()
+        known = self._directory.process(asked.name)
+        if known is None:
+            raise NotFound(f"there is no process {asked.name!r}", advice="`sojourn ps -a` lists them all")
+        return _row(known.record)
 
     async def _show(self, asked: Named, emit: Emit) -> Any:
         try:
@@ -284,23 +313,22 @@ class Operations:
         self._node.points.release(asked.point, asked.then)
 
 
-def _row(record: Record) -> dict[str, Any]:
-    """A process as clients see it."""
-    shown = (
-        "name",
-        "id",
-        "node",
-        "machine",
-        "epoch",
-        "moves",
-        "started",
-        "exit_code",
-        "signal",
-        "pid",
-        "program",
-        "terminal",
-        "limits",
-        "why",
+def _row(record: Record) -> Row:
+    return Row(
+        record.name,
+        record.id,
+        record.node,
+        record.machine,
+        record.state.value,
+        record.epoch,
+        record.moves,
+        record.started,
+        record.exit_code,
+        record.signal,
+        record.pid,
+        record.program,
+        record.terminal,
+        record.rest.file if record.rest is not None else "",
+        record.limits,
+        record.why,
     )
-    rest = {"file": record.rest.file} if record.rest is not None else {}
-    return {field: getattr(record, field) for field in shown} | {"state": record.state.value} | rest

@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -39,6 +40,18 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
+T = TypeVar("T")
+
+
+class _Rows(msgspec.Struct, Generic[T], frozen=True):
+    """An answer that is a list of T."""
+
+    id: int
+    ok: list[T] | msgspec.UnsetType = msgspec.UNSET
+    item: Any = msgspec.UNSET
+    error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
 _requests = msgspec.msgpack.Decoder(Request)
 _answers = msgspec.msgpack.Decoder(Answer)
 
@@ -55,10 +68,22 @@ def request(body: bytes) -> Request:
         raise ProtocolError(f"not a request: {why}") from why
 
 
-def answer(body: bytes) -> Answer:
-    """The answer in a frame. Raises ProtocolError."""
+@functools.cache
+def _of_rows(kind: type) -> msgspec.msgpack.Decoder[_Rows[Any]]:
+    return msgspec.msgpack.Decoder(_Rows[kind])
+
+
+def answer(body: bytes, rows: type | None = None) -> Answer:
+    """The answer in a frame. Raises ProtocolError.
+
+    Where `ok` is to be a list of `rows` it is read as that at once: there may be thousands.
+    """
     try:
-        found = _answers.decode(body)
+        if rows is None:
+            found = _answers.decode(body)
+        else:
+            read = _of_rows(rows).decode(body)
+            found = Answer(read.id, read.ok, read.item, read.error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as why:
         raise ProtocolError(f"not an answer: {why}") from why
     if sum(part is not msgspec.UNSET for part in (found.ok, found.item, found.error)) != 1:

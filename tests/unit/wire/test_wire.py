@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -119,3 +121,19 @@ def test_a_verdict_says_why() -> None:
     (body,) = Frames(greeting.CAP).feed(greeting.verdict(Unauthorized("expelled"))[len(greeting.MAGIC) :])
     with pytest.raises(Unauthorized, match="expelled"):
         greeting.check_verdict(body)
+
+
+class Row(msgspec.Struct):
+    name: str
+    pid: int | None = None
+
+
+def test_rows_are_read_as_what_they_are() -> None:
+    def read(**parts: Any) -> control.Answer:
+        return control.answer(msgspec.msgpack.encode({"id": 1, **parts}), Row)
+
+    assert read(ok=[{"name": "a"}, {"name": "b", "pid": 7}]).ok == [Row("a"), Row("b", 7)]
+    assert read(error={"code": "X"}).error == {"code": "X"} and read(item=3).item == 3
+    for wrong in ({"ok": [{"pid": 1}]}, {"ok": {}}, {"ok": [], "item": 1}, {}):
+        with pytest.raises(ProtocolError):
+            read(**wrong)
