@@ -2,8 +2,8 @@
 
 Operators: it stays where it starts; it is moved five times at random instants; in a sample, it is frozen into a file
 and thawed, or cloned; and, with --thorough, it is moved on as soon as it has arrived, until it ends. On the interpreter
-that runs the tests all of them; on every other supported version that is here a sample, which --thorough makes whole.
-The instants come from --seed.
+that runs the tests all of them; on every other supported version that is here, and between nodes on computers of their
+own, a sample, which --thorough makes whole. The instants come from --seed.
 """
 
 from __future__ import annotations
@@ -74,6 +74,16 @@ def check_moved(name: str, python: str, local: LocalCluster, seed: int) -> None:
     pytest.fail("it ended three times before it could be moved")
 
 
+def check_frozen(name: str, local: LocalCluster, seed: int) -> None:
+    """As `check`, frozen and thawed three times; run again as in `check_moved`."""
+    for attempt in range(3):
+        operator = frozen(local, 3, seed=seed_of(seed, name) + attempt, within=0.4)
+        check(name, sys.executable, local, operator)
+        if operator.thaws:
+            return
+    pytest.fail("it ended three times before it could be frozen")
+
+
 def seed_of(seed: int, name: str) -> int:
     """One seed for each program, so that a failure is seen again with this program alone."""
     return seed ^ zlib.crc32(name.encode())
@@ -100,12 +110,24 @@ def test_roaming(name: str, local_cluster: LocalCluster, seed: int, thorough: bo
 def test_frozen_and_thawed(name: str, local_cluster: LocalCluster, seed: int, thorough: bool) -> None:
     if not thorough and name not in random.Random(f"{seed} frozen").sample(NAMES, SAMPLE):
         pytest.skip("not in this seed's sample")
-    for attempt in range(3):
-        operator = frozen(local_cluster, 3, seed=seed_of(seed, name) + attempt, within=0.4)
-        check(name, sys.executable, local_cluster, operator)
-        if operator.thaws:
-            return
-    pytest.fail("it ended three times before it could be frozen")
+    check_frozen(name, local_cluster, seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_moved_between_computers(name: str, request: pytest.FixtureRequest, seed: int, thorough: bool) -> None:
+    """Each node in mount, pid, uts, time and net namespaces of its own."""
+    if not thorough and name not in random.Random(f"{seed} apart").sample(NAMES, SAMPLE):
+        pytest.skip("not in this seed's sample")
+    check_moved(name, sys.executable, request.getfixturevalue("apart_cluster"), seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_and_thawed_between_computers(
+    name: str, request: pytest.FixtureRequest, seed: int, thorough: bool
+) -> None:
+    if not thorough:
+        pytest.skip("only with --thorough")
+    check_frozen(name, request.getfixturevalue("apart_cluster"), seed)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -151,3 +151,11 @@ def boot_id() -> str:
             return file.read().strip()
     except OSError:
         return os.uname().nodename
+
+
+def mounts() -> str:
+    """Names the mount namespace that this process is in."""
+    try:
+        return os.readlink("/proc/self/ns/mnt")
+    except OSError:
+        return ""

@@ -73,6 +73,7 @@ class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int
     incarnation: str  # another one for every daemon that ever had the name
     boot: str  # names the running kernel: equal means that monotonic clocks are comparable
+    files: str = ""  # names the mounts that the node sees: equal, in one boot, means that paths lead to the same files
     socket: str = ""
     interpreters: list[dict[str, Any]] = []
     load: float = 0.0

@@ -28,7 +28,7 @@ from sojourn.errors import (
 )
 from sojourn.folders.store import Store
 from sojourn.machines.base import Machine
-from sojourn.mobility.link import boot_id
+from sojourn.mobility.link import boot_id, mounts
 from sojourn.mobility.points import Points
 from sojourn.model.lease import Terms
 from sojourn.model.process import State
@@ -97,6 +97,7 @@ class Node:
         self._interpreters: list[dict[str, Any]] = []
         self._incarnation = secrets.token_hex(8)
         self._boot = boot_id()
+        self._files = mounts()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
@@ -284,6 +285,7 @@ class Node:
             pid=os.getpid(),
             incarnation=self._incarnation,
             boot=self._boot,
+            files=self._files,
             socket=str(self.socket),
             interpreters=self._interpreters,
             load=round(os.getloadavg()[0], 2),

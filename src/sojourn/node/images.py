@@ -135,7 +135,9 @@ class Images:
         nodes = [
             Candidate(entry.name, counts.get(entry.name, 0), entry.load)
             for entry in directory.nodes()
-            if here is not None and entry.boot == here.boot and not entry.draining
+            if here is not None
+            and (entry.boot, entry.files) == (here.boot, here.files)
+            and not entry.draining
         ]
         return place(nodes, self._node.name) or self._node.name
 

@@ -5,8 +5,9 @@ and a group offers a controller to its children only if it has no processes itse
 make groups is tried and not guessed: below the group that we are in (ours, if the machine's owner has delegated it),
 then below the root of the tree (if we are root); a place will do if a group made there shows the controller's files.
 
-Groups are named after the node's process and removed with their process; what a node that was killed has left is
-removed by the next one that finds it.
+Groups are removed with their process. Whose a group is, a lock on its folder says, which the node holds that made it:
+what a node that was killed has left is removed by the next one that finds it. (Not a pid in its name: nodes in
+containers may share a tree, and have the same pids.)
 
 Guarantee: nothing outside a folder `sojourn` is changed but, in version 2, which controllers its parent offers.
 """
@@ -14,7 +15,9 @@ Guarantee: nothing outside a folder `sojourn` is changed but, in version 2, whic
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +75,14 @@ def find(controller: str) -> Tree | None:
     for version, root, own in places:
         for parent in dict.fromkeys((own, root)):
             folder = parent / FOLDER
-            probe = folder / f"{os.getpid()}-probe"
+            probe = folder / f"probe-{secrets.token_hex(8)}"
             try:
                 if version == 2:
                     _offer(parent, controller)
                 folder.mkdir(exist_ok=True)
                 if version == 2:
                     _offer(folder, controller)
-                probe.mkdir()
+                ours = _made(probe)
             except OSError:
                 continue
             try:
@@ -88,7 +91,22 @@ def find(controller: str) -> Tree | None:
                     return Tree(version, folder)
             finally:
                 probe.rmdir()
+                os.close(ours)
     return None
+
+
+def _made(folder: Path) -> int:
+    """Makes a group; the descriptor that holds its lock. Raises OSError."""
+    while True:
+        folder.mkdir()
+        try:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # swept before it was locked
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        if folder.exists():
+            return fd
+        os.close(fd)
 
 
 def _offer(folder: Path, controller: str) -> None:
@@ -99,12 +117,17 @@ def _offer(folder: Path, controller: str) -> None:
 def _sweep(folder: Path) -> None:
     """Removes the groups of nodes that are no more."""
     for group in folder.iterdir():
-        pid = group.name.partition("-")[0]
-        if group.is_dir() and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
-            try:
-                group.rmdir()
-            except OSError:  # somebody is still in it
-                pass
+        try:
+            fd = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # one of the kernel's files; or it was removed meanwhile
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            group.rmdir()
+        except OSError:  # its node lives, or somebody is still in it
+            pass
+        finally:
+            os.close(fd)
 
 
 class Group:
@@ -118,8 +141,7 @@ class Group:
         self._folders = list(
             dict.fromkeys(folder for folder in (self._memory, self._cpu) if folder is not None)
         )
-        for folder in self._folders:
-            folder.mkdir()
+        self._locks = {folder: _made(folder) for folder in self._folders}
 
     @property
     def doors(self) -> list[str]:
@@ -176,6 +198,7 @@ class Group:
             except OSError:
                 continue
             self._folders.remove(folder)
+            os.close(self._locks.pop(folder))
         return not self._folders
 
 

@@ -17,6 +17,7 @@ import math
 import os
 import re
 import resource
+import secrets
 
 import msgspec
 
@@ -64,6 +65,7 @@ class Limiter:
     def __init__(self, *, groups: bool = True) -> None:
         self._groups = groups
         self._trees: dict[str, cgroups.Tree | None] = {}
+        self._prefix = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._count = 0
 
     def tree(self, controller: str) -> cgroups.Tree | None:
@@ -79,7 +81,7 @@ class Limiter:
         self._count += 1
         return Held(
             limits.checked(),
-            f"{os.getpid()}-{self._count}",
+            f"{self._prefix}-{self._count}",
             self.tree("memory") if limits.memory is not None else None,
             self.tree("cpu") if limits.cpus is not None else None,
         )

@@ -6,13 +6,15 @@
         scenario = Scenario("simulate.py")
         assert scenario.run(local, moved(5, seed=1)) == scenario.plain(local)
 
-`local` is a cluster of your own in a temporary folder; `scenario` runs one program plainly and under
+`local` is a cluster of your own in a temporary folder, with `namespaces=True` over computers of their own
+(`computers`); `scenario` runs one program plainly and under
 operators and compares what a user could see; `leaks` finds what is left behind; `plugin` offers them as
 pytest fixtures.
 
 Guarantee: a `LocalCluster` that was left has no process and no file any more, or says which.
 """
 
+from sojourn.testing.computers import Computer
 from sojourn.testing.leaks import Leaks, processes_of
 from sojourn.testing.local import LocalCluster
 from sojourn.testing.scenario import (
@@ -28,6 +30,7 @@ from sojourn.testing.scenario import (
 )
 
 __all__ = [
+    "Computer",
     "Copy",
     "Leaks",
     "LocalCluster",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import msgspec
 
 from sojourn.client import Cluster, connect, embedded
 from sojourn.client.home import NodeEntry, nodes_of
+from sojourn.errors import SojournError, Unavailable
+from sojourn.testing.computers import Computer, Switch, why_not
 from sojourn.testing.leaks import gone
 
 
@@ -26,31 +30,95 @@ class LocalCluster:
     Args:
         nodes: how many.
         keep: leave the folder (logs, above all) when the block is left by an exception.
+        namespaces: each node is on a computer of its own (`testing.computers`), with a home of its own. The first runs
+            NATS; the others join with a token, over the network. Raises Unavailable where that cannot be had.
+        shared: with `namespaces`, folders that every node sees, besides those that are not private to it.
     """
 
-    def __init__(self, nodes: int = 3, *, keep: bool = False) -> None:
+    def __init__(
+        self, nodes: int = 3, *, keep: bool = False, namespaces: bool = False, shared: Sequence[Path] = ()
+    ) -> None:
         self._count = nodes
         self._keep = keep
-        self.home = Path()
+        self._namespaces = namespaces
+        self._also_shared = shared
+        self._folder = Path()
+        self._nodes: list[NodeEntry] = []  # with namespaces
+        self._ending = contextlib.ExitStack()
+        self.home = Path()  # of the first node
+        self.shared = Path("/tmp")  # what every node sees by this path, for programs' files
+        self.computers: dict[str, Computer] = {}  # by node, with namespaces
 
     def __enter__(self) -> LocalCluster:
-        # Short, since a unix socket's path holds 107 bytes, whatever TMPDIR says.
-        self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
-        try:
-            embedded.up(self.home, nodes=self._count)
-        except BaseException:
-            shutil.rmtree(self.home, ignore_errors=True)
-            raise
+        if self._namespaces and (why := why_not()) is not None:
+            raise Unavailable(f"a cluster over namespaces cannot be had here: {why}")
+        with contextlib.ExitStack() as undo:
+            # Short, since a unix socket's path holds 107 bytes, whatever TMPDIR says.
+            self._folder = self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
+            undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            if self._namespaces:
+                self._up_apart(undo)
+            else:
+                embedded.up(self.home, nodes=self._count)
+            self._ending = undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self.client.close()
-        try:
-            embedded.down(self.home)
-            gone(self.home)
-        finally:
-            if not (self._keep and kind):
-                shutil.rmtree(self.home, ignore_errors=True)
+        if self._keep and kind:
+            self._ending.callback(shutil.copytree, self._folder, f"{self._folder}-kept", symlinks=True)
+        with self._ending:
+            self.client.close()
+            if self._namespaces:
+                self._down_apart()
+            else:
+                embedded.down(self.home)
+                gone(self.home)
+
+    # -- with namespaces -------------------------------------------------------------------------
+
+    def _up_apart(self, undo: contextlib.ExitStack) -> None:
+        self.shared = self._folder / "shared"
+        self.shared.mkdir()
+        switch = undo.enter_context(Switch())
+        names = [f"n{number}" for number in range(1, self._count + 1)]
+        for number, name in enumerate(names, 1):
+            self._home_of(name).mkdir(mode=0o700)
+            seen = [self._home_of(name), self.shared, *self._also_shared]
+            computer = undo.enter_context(Computer(switch, number, name, visible=seen))
+            self.computers[name] = computer
+        self.home = self._home_of("n1")
+        first = self.computers["n1"]
+        first.sojourn(self.home, "up", "--listen", first.address)
+        if self._count > 1:
+            token = first.sojourn(self.home, "token", "--uses", str(self._count))
+            join = ("node", "--join", token["url"], "--token", token["token"])
+            answers = [
+                self.computers[name].begin_sojourn(self._home_of(name), *join, "--name", name)
+                for name in names[1:]
+            ]
+            for answer in answers:
+                answer.wait()
+        for name in names:
+            self._nodes += nodes_of(self._home_of(name))
+
+    def _down_apart(self) -> None:
+        """The first one last, since the others need its control plane to say goodbye."""
+        *others, first = reversed([name for name, computer in self.computers.items() if computer.on] or [""])
+        answers = [self.computers[name].begin_sojourn(self._home_of(name), "down") for name in others]
+        for answer in answers:
+            with contextlib.suppress(SojournError):  # it was killed, or expelled; its computer is turned off next
+                answer.wait()
+        if first:
+            with contextlib.suppress(SojournError):
+                self.computers[first].sojourn(self._home_of(first), "down", "--force")
+        for name, computer in self.computers.items():
+            computer.off()
+            gone(self._home_of(name))
+
+    def _home_of(self, name: str) -> Path:
+        return self._folder / name
+
+    # -- what there is ---------------------------------------------------------------------------
 
     @cached_property
     def client(self) -> Cluster:
@@ -59,8 +127,8 @@ class LocalCluster:
 
     @property
     def entries(self) -> list[NodeEntry]:
-        """The nodes as `cluster.json` has them, with their pids."""
-        return nodes_of(self.home)
+        """The nodes as `cluster.json` has them, with their pids; with `namespaces`, as each node's computer counts."""
+        return self._nodes or nodes_of(self.home)
 
     @property
     def nodes(self) -> list[str]:
@@ -74,5 +142,9 @@ class LocalCluster:
         return "0" if seed is None else str(seed)
 
     def kill_node(self, name: str) -> None:
-        """End a node as a power cut would: SIGKILL, with everything it was doing."""
-        os.kill(next(entry.pid for entry in self.entries if entry.name == name), signal.SIGKILL)
+        """End a node as a crash would: SIGKILL, with everything it was doing."""
+        pid = next(entry.pid for entry in self.entries if entry.name == name)
+        if name in self.computers:
+            self.computers[name].run("kill", "-9", str(pid))
+        else:
+            os.kill(pid, signal.SIGKILL)

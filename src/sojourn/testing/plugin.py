@@ -4,6 +4,7 @@
 |---|---|
 | `local_cluster` | a `LocalCluster` of three nodes for the whole session |
 | `own_cluster` | one for this test alone, for tests that break it |
+| `apart_cluster` | the same over namespaces, each node on a computer of its own; skips where that cannot be had |
 | `no_leaks` | fails the test that leaves descriptors or temporary files behind |
 | `seed` | the session's random seed, printed in the header; `--seed` sets it |
 | `thorough` | True under `--thorough`: run everything, do not sample |
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import pytest
 
+from sojourn.testing.computers import why_not
 from sojourn.testing.leaks import Leaks
 from sojourn.testing.local import LocalCluster
 
@@ -113,6 +115,17 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 def local_cluster() -> Iterator[LocalCluster]:
     """Three nodes for the whole session; tests share it and leave it whole."""
     with LocalCluster(nodes=3) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def apart_cluster(pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
+    """Three nodes on computers of their own for the whole session, which all see the tests; share it and leave it
+    whole.
+    """
+    if (why := why_not()) is not None:
+        pytest.skip(why)
+    with LocalCluster(nodes=3, namespaces=True, shared=[pytestconfig.rootpath]) as local:
         yield local
 
 

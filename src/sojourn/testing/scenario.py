@@ -8,7 +8,8 @@ thaws it on another node, n times, `cloned(n)` makes n copies of it, which run t
 what a user could see of the run. Two outcomes are equal when stdout, stderr, exit code and ending signal are, byte for
 byte; moves and refusals do not count.
 
-Every run has a working directory of its own, so that files one run leaves are not found by the next.
+Every run has a working directory of its own, so that files one run leaves are not found by the next. It is where every
+node sees it, on whatever computer.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class frozen:
 
     def __call__(self, process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
         refused: list[str] = []
-        with _folder() as folder:
+        with _folder(self._local) as folder:
             for number, pause in enumerate(self._pauses):
                 if _ended(process, pause):
                     break
@@ -231,7 +232,7 @@ class Scenario:
 
     def plain(self, local: LocalCluster) -> Outcome:
         """Run it with `python PROGRAM ARGS`, with the cluster's hash seed."""
-        with _folder() as cwd:
+        with _folder(local) as cwd:
             done = subprocess.run(
                 [self.python, str(self.program), *self.args],
                 input=self.stdin,
@@ -251,7 +252,7 @@ class Scenario:
             TimeoutError: it hangs; its output so far is in the message.
             SojournError: the run or a move failed; a move that was refused does not raise.
         """
-        with _folder() as cwd:
+        with _folder(local) as cwd:
             process = local.client.run(
                 self.program, *self.args, python=self.python, cwd=cwd, env=self.env, node=node
             )
@@ -280,8 +281,8 @@ def _forget(process: Process) -> None:
 
 
 @contextmanager
-def _folder() -> Generator[Path, None, None]:
-    folder = Path(tempfile.mkdtemp(prefix="sojourn-run-", dir="/tmp"))
+def _folder(local: LocalCluster) -> Generator[Path, None, None]:
+    folder = Path(tempfile.mkdtemp(prefix="sojourn-run-", dir=local.shared))
     try:
         yield folder
     finally:

@@ -76,6 +76,25 @@ def under(held: Held, code: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-c", enter + code], capture_output=True, check=False)
 
 
+def test_groups_outlive_no_node_and_are_removed_by_another(groups: Limiter) -> None:
+    tree = groups.tree("memory")
+    assert tree is not None
+    code = f"""if True:
+        from pathlib import Path
+        from sojourn.resources import cgroups
+        group = cgroups.Group("of-another-node", cgroups.Tree({tree.version}, Path({str(tree.folder)!r})), None)
+        input(print("made", flush=True))
+    """
+    made = tree.folder / "of-another-node"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"made\n"
+        assert cgroups.find("memory") == tree
+        assert made.exists(), "its node lives"
+        other.kill()
+    assert cgroups.find("memory") == tree
+    assert not made.exists()
+
+
 def test_over_the_memory_of_a_group(groups: Limiter) -> None:
     held = groups.hold(Limits(memory=64 << 20))
     assert held is not None and held.in_force["memory"].startswith("64M (cgroup v")
