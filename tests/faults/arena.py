@@ -8,6 +8,7 @@ program writes.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -56,6 +57,8 @@ class Arena:
         self._pool = ThreadPoolExecutor(16)
         self._killed: set[str] = set()
         self._tickers: dict[str, tuple[Path, int]] = {}
+        self._lost: list[Path] = []  # journals of those that were lost and started anew
+        self.repeats: dict[str, int] = {}  # how often a ticker may have gone back to where it was frozen
         self._links: dict[str, Link] = {}
 
     def __enter__(self) -> Arena:
@@ -145,6 +148,7 @@ class Arena:
             args = [str(journal), str(count), str(pause), str(ballast)]
             client.run(str(self.program), *args, name=name, node=node, python=sys.executable, memory=memory)
         self._tickers[name] = (journal, count)
+        self.repeats[name] = 0
         self.ticks(journal, 3)
         return journal
 
@@ -207,6 +211,32 @@ class Arena:
         os.close(fd)
         self.until(lambda: not _lives(self.pids[node]), f"{node} is dead")
 
+    def revive(self) -> None:
+        """Start the killed nodes again, as a user would."""
+        start = [sys.executable, "-m", "sojourn.node", "start", "--home", str(self.home), "--json"]
+        environment = {**os.environ, "SOJOURN_HOME": str(self.home)}
+        subprocess.run(start, check=True, env=environment, stdout=subprocess.DEVNULL, timeout=2 * SOON)
+        cluster = config.read(self.home)
+        assert cluster is not None
+        self.pids = {place.name: place.pid for place in cluster.nodes}
+        for name in self._killed:
+            if (link := self._links.pop(name, None)) is not None:
+                link.close()
+        self._killed.clear()
+
+    def anew(self, name: str, node: str, **how: Any) -> None:
+        """A ticker that was lost is removed, and started again with another journal."""
+        journal, _ = self._tickers[name]
+        assert self.row(name).state == "lost"
+        self.in_order(name)
+        old = journal.with_suffix(f".{len(self._lost)}")
+        journal.rename(old)
+        self._lost.append(old)
+        with self.client as client:
+            client.process(name).rm()
+        self.until(lambda: name not in self.ps(), f"{name} is free again")
+        self.ticker(name, node, **how)
+
     def nats(self, number: int) -> None:
         os.kill(self.nats_pid, number)
 
@@ -232,10 +262,7 @@ class Arena:
             if row.state == "running":
                 assert row.node not in self._killed, f"{name} runs at a dead node"
                 self.ticks(journal)
-            numbers = self.numbers(journal)
-            assert numbers == list(range(len(numbers))), (
-                f"{name}: two copies ran, or one was lost: {self.story()}"
-            )
+            self.in_order(name)
             with self.client as client:
                 process = client.process(name)
                 if row.state == "running":
@@ -248,7 +275,7 @@ class Arena:
         self.until(lambda: not self._stopped(), "no stopped orphan")
         hosts = {
             int(line.split()[1])
-            for path, _ in self._tickers.values()
+            for path in [*(path for path, _ in self._tickers.values()), *self._lost]
             for line in path.read_text().splitlines()
         }
         self.until(lambda: not any(map(_lives, hosts)), "no host is left")
@@ -261,6 +288,14 @@ class Arena:
             assert not [
                 path for path in left if "memfd:image" in path or (path.endswith(".log") and "/logs/" in path)
             ]
+
+    def in_order(self, name: str) -> None:
+        """Each number is in the journal once; but as often as that may be, it goes on from an earlier one."""
+        numbers = self.numbers(self._tickers[name][0])
+        back = [at for at, (one, other) in enumerate(itertools.pairwise(numbers)) if other <= one]
+        gaps = [at for at, (one, other) in enumerate(itertools.pairwise(numbers)) if other > one + 1]
+        right = numbers[:1] in ([], [0]) and not gaps and len(back) <= self.repeats[name]
+        assert right, f"{name}: two copies ran, or one was lost, at {back} {gaps}: {self.story()}"
 
     def _check_log(self, name: str, count: int) -> None:
         """The log is a beginning of what the plain program writes, on each stream."""

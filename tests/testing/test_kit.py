@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from sojourn.testing import Leaks, LocalCluster, Outcome, Scenario, moved, processes_of, roaming, staying
+from sojourn.testing.computers import why_not
+from sojourn.testing.leaks import gone
 
 pytest_plugins = ["pytester"]
 
@@ -67,3 +72,30 @@ def test_results_are_recorded_with_versions(pytester: pytest.Pytester) -> None:
     assert (
         '"passed": 1' in record and "test_fails" in record and '"seed": 7' in record and "msgspec" in record
     )
+
+
+def test_nothing_is_left_of_computers_whose_maker_is_killed() -> None:
+    """Neither a process, nor a cable in the network of this machine."""
+    if (why := why_not()) is not None:
+        pytest.skip(why)
+    cables = set(os.listdir("/sys/class/net"))
+    code = """if True:
+        from sojourn.testing import LocalCluster
+        with LocalCluster(nodes=2, namespaces=True) as local:
+            firsts = [computer.pid for computer in local.computers.values()]
+            input(print(local.home.parent, *firsts, flush=True))
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+        assert maker.stdout is not None
+        said = maker.stdout.readline().decode().split()
+        folder, firsts = Path(said[0]), [int(pid) for pid in said[1:]]
+        assert processes_of(folder / "n1") and processes_of(folder / "n2")
+        watched = [os.pidfd_open(pid) for pid in firsts]
+        maker.send_signal(signal.SIGKILL)
+    for fd in watched:
+        assert select.select([fd], [], [], 30)[0], "a computer outlives who made it"
+        os.close(fd)
+    for name in ("n1", "n2"):
+        gone(folder / name)
+    assert set(os.listdir("/sys/class/net")) == cables
+    shutil.rmtree(folder)

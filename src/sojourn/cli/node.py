@@ -31,8 +31,9 @@ def node(
 ) -> None:
     """Make this machine a node of a cluster that runs elsewhere; returns when it is ready.
 
-    Without --join it starts the node of a machine that has joined before. `sojourn down` ends it, and it stays a
-    member. SOJOURN_HOME is where it keeps itself.
+    Without --join it starts the node of a machine that has joined before, and where `sojourn up` was run, the nodes
+    that were killed, after a reboot all of them. `sojourn down` ends a node that has joined, and it stays a member.
+    SOJOURN_HOME is where it keeps itself.
     """
     if ctx.invoked_subcommand is not None:
         return

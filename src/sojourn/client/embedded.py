@@ -37,7 +37,7 @@ def join(home: Path, token: str, *, url: str | None = None, name: str = "", list
 
 
 def start(home: Path) -> Any:
-    """Start the node of a machine that has joined before. Raises SojournError."""
+    """Start the node of a machine that has joined before; where `up` was run, the dead nodes. Raises SojournError."""
     return _node("start", home)
 
 

@@ -65,6 +65,11 @@ class Link:
         return bool(self._ahead)
 
     @property
+    def address(self) -> str:
+        """What was called: a daemon that is started anew has another, so this is the one that answered."""
+        return self._connection.address
+
+    @property
     def busy(self) -> bool:
         """Whether something is being sent."""
         return self._writing.locked()

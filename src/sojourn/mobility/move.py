@@ -43,8 +43,8 @@ class Tenure(Protocol):
         """The monotonic time since which this node's lease has never lapsed."""
         ...
 
-    def dead(self, node: str) -> bool:
-        """Whether that node may be taken for dead."""
+    def dead(self, node: str, address: str) -> bool:
+        """Whether that node may be taken for dead, or the daemon that it had at that address: another has its name."""
         ...
 
 

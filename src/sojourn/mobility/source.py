@@ -144,6 +144,7 @@ class SourceMove(Driver):
         try:
             offer = self._offer = await self._host.survey()
             self.link = await self._call()
+            self._address = self.link.address
         except HostDied as why:
             self.give(On.HOST_ENDED, why)
             return
@@ -236,7 +237,7 @@ class SourceMove(Driver):
         await self.reach("source.frozen")
         self.arm(On.DEADLINE, THAW + self._frozen.size / SLOW)
         self.give(On.FROZEN)
-        while not self.tenure.dead(self._target):  # it may stand still with its connections open
+        while not self.tenure.dead(self._target, self._address):  # it may stand still with its connections open
             await asyncio.sleep(LOOK)
         self.give(On.CUT, TransferCut(f"node {self._target} has let its lease run out"))
 
@@ -326,7 +327,7 @@ class SourceMove(Driver):
                 if seen is not On.THEIRS:
                     self.give(seen)
                     return
-                if self.tenure.dead(self._target):
+                if self.tenure.dead(self._target, self._address):
                     self.give(On.TARGET_DEAD)
                     return
             try:

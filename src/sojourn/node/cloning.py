@@ -132,7 +132,10 @@ class Cloning:
             finally:
                 process.can_kill = process.call_off = None
                 process.settled.set()
-        facts: dict[str, Any] = {"id": process.id, "from": node.name, **await going}
+        try:
+            facts: dict[str, Any] = {"id": process.id, "from": node.name, **await going}
+        finally:
+            node.reserved.difference_update(side.record.id for side in sides)
         for copy in facts["copies"]:
             node.events.tell(
                 events.Cloned(
@@ -188,9 +191,11 @@ class Cloning:
                     was="",
                     fallback=node.name,  # answers for it until it runs: it is not lost before
                 )
+                node.reserved.add(record.id)
                 reserved.append(await take_name(node, record, None if asked.copy else self._free_name))
         except BaseException:
             for known in reserved:
+                node.reserved.discard(known.record.id)
                 node.spawn(forget(node, known))
             raise
         return reserved

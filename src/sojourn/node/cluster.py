@@ -108,8 +108,9 @@ def start(home: Path, cluster: Cluster, names: list[str]) -> Cluster:
         for name in names:
             pid, told = _fork(home, name, cluster)
             started[pid] = told
-        places = _ready(started)
-        cluster = msgspec.structs.replace(cluster, nodes=[places[pid] for pid in started])
+        places = {place.name: place for place in cluster.nodes}  # of those that run already, too
+        places |= {place.name: place for place in _ready(started).values()}
+        cluster = msgspec.structs.replace(cluster, nodes=list(places.values()))
         config.write(home, cluster)
         return cluster
     except BaseException:
@@ -275,7 +276,12 @@ class locked(contextlib.AbstractContextManager[None]):
 
 def runs(cluster: Cluster, home: Path) -> bool:
     """Whether a node of that folder does."""
-    return any(_is_ours(place.pid, home) for place in cluster.nodes)
+    return bool(running(cluster, home))
+
+
+def running(cluster: Cluster, home: Path) -> set[str]:
+    """The nodes of that folder that do."""
+    return {place.name for place in cluster.nodes if _is_ours(place.pid, home)}
 
 
 def _is_ours(pid: int, home: Path) -> bool:

@@ -91,6 +91,7 @@ class Node:
         self.store = Store(self.folder / "blobs")
         self.processes: dict[str, Process] = {}  # by id: those that are here
         self.expected: set[str] = set()  # ids of those that are about to be here
+        self.reserved: set[str] = set()  # ids of the copies that processes here are being cloned into
         self.draining = False  # nothing new comes here
         self.ending = asyncio.Event()  # somebody asked the node to end
         self._addresses: dict[str, str] = {}  # where each node was last, for while the control plane is away
@@ -115,6 +116,7 @@ class Node:
             directory=self.directory,
             entry=self._entry,
             ours=lambda record: record.id in self.processes or record.id in self.expected,
+            answers=lambda record: record.id in self.processes or record.id in self.reserved,
             at_work=lambda record: (
                 (here := self.processes.get(record.id)) is not None and here.cloning.locked()
             ),

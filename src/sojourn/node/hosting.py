@@ -201,6 +201,12 @@ async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
     return gone
 
 
+def ensure_nats(home: Path, cluster: Cluster) -> None:
+    """Start the server of that folder again, if it does not run. Raises Unavailable."""
+    if servers.running(config.nats_folder(home)) is None:
+        _start_again(home, cluster)
+
+
 def _start_again(home: Path, cluster: Cluster) -> servers.Launch:
     host, _, port = cluster.nats.urls[0].partition("://")[2].rpartition(":")
     launch = servers.start(

@@ -1,7 +1,8 @@
 """A machine that joins a cluster: its files, and its node.
 
 What a home gets by joining is a membership, and it keeps it: `down` ends the node, `start` starts it again with the
-same name and certificate, until the cluster expels it.
+same name and certificate, until the cluster expels it. The nodes of the home where `up` was run are members until
+`down`; `start` brings back those that were killed, and after a reboot all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from sojourn.errors import NotFound, UsageError
 from sojourn.names.server import Server
 from sojourn.node import cluster as clusters
-from sojourn.node import config, joining
+from sojourn.node import config, hosting, joining
 from sojourn.node.config import Cluster, Options
 from sojourn.trust import tokens
 from sojourn.trust.authority import Pair
@@ -64,19 +65,27 @@ def join(home: Path, text: str, *, url: str | None, name: str, listen: str | Non
 
 
 def start(home: Path) -> Cluster:
-    """Start the node of a home that has joined before. Raises UsageError, NotFound, Unavailable."""
+    """Start the node of a home that has joined before; or, where `up` was run, those of its nodes that have died, and
+    NATS. Raises UsageError, NotFound, Unavailable.
+    """
     if not home.is_dir():
         raise NotFound(f"there is no folder {home}", advice="`sojourn node --join` makes this machine a node")
     with clusters.locked(home):
         known = config.read(home)
-        if known is None or not known.joined:
+        if known is None:
             raise NotFound(
-                f"nothing at {home} has joined a cluster", advice="`sojourn node --join URL --token T` does"
+                f"nothing at {home} belongs to a cluster",
+                advice="`sojourn up` makes one; `sojourn node --join URL --token T` joins one",
             )
-        if clusters.runs(known, home):
-            raise UsageError(f"node {known.joined} runs already", advice="`sojourn down` ends it")
+        names = [known.joined] if known.joined else [place.name for place in known.nodes]
+        alive = clusters.running(known, home)
+        dead = [name for name in names if name not in alive]
+        if not dead:
+            raise UsageError(f"node {', '.join(names)} runs already", advice="`sojourn down` ends it")
         clusters.warm()
-        return clusters.start(home, known, [known.joined])
+        if not alive and not known.joined and known.nats.expect:
+            hosting.ensure_nats(home, known)
+        return clusters.start(home, known, dead)
 
 
 def login(home: Path, text: str, *, url: str | None, name: str) -> dict[str, Any]:

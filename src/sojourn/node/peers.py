@@ -139,6 +139,7 @@ class Peers:
         except BaseException:
             connection.close()
             raise
+        connection.address = address
         if connection.session is not None:
             self._resumable[address] = connection.session
         self._note(connection)

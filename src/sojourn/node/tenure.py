@@ -32,6 +32,7 @@ class Keeper:
     Args:
         entry: makes what the lease says, anew for each renewal.
         ours: whether this node holds that process of its own, or is about to.
+        answers: whether it has a copy of that process, or makes one, although another node owns it.
         at_work: whether it is copying or renaming that process.
         usurped: told when another daemon has this node's name.
         lost: told of the processes that this node declared lost.
@@ -47,6 +48,7 @@ class Keeper:
         directory: Directory,
         entry: Callable[[], NodeEntry],
         ours: Callable[[Record], bool],
+        answers: Callable[[Record], bool],
         at_work: Callable[[Record], bool],
         usurped: Callable[[], None],
         lost: Callable[[Record], None],
@@ -58,6 +60,7 @@ class Keeper:
         self._directory = directory
         self._entry = entry
         self._ours = ours
+        self._answers = answers
         self._at_work = at_work
         self._usurped = usurped
         self._lost = lost
@@ -79,9 +82,19 @@ class Keeper:
     def sound_since(self) -> float:
         return self._sound_since
 
-    def dead(self, node: str) -> bool:
+    def dead(self, node: str, address: str = "") -> bool:
+        """Whether it may be taken for dead; with `address`, the daemon that listened there.
+
+        A daemon that is started again gets the lease when its predecessor's has run out, and listens elsewhere: nobody
+        may have seen the node dead in between.
+        """
         self._look(node)
-        return self._expelled(node) or self._observer.dead(node, time.monotonic())
+        now = self._directory.node(node)
+        return (
+            self._expelled(node)
+            or self._observer.dead(node, time.monotonic())
+            or (now is not None and address not in ("", now.address))
+        )
 
     # -- our own ---------------------------------------------------------------------------------
 
@@ -152,9 +165,15 @@ class Keeper:
         if record.state in OVER or record.state is State.FROZEN:
             return False
         # At our own name: a daemon that had it before us had the process.
-        gone = not self._ours(record) if record.node == self._name else self.dead(record.node)
-        waiting = record.fallback and not self.dead(record.fallback)
-        return gone and not waiting
+        mine = record.node == self._name
+        gone = not self._ours(record) if mine else self.dead(record.node, record.address)
+        return gone and not self._answered_for(record)
+
+    def _answered_for(self, record: Record) -> bool:
+        """Whether a node still has a copy that it may let go on, or remove; which of the two, it decides."""
+        if record.fallback == self._name:
+            return self._answers(record)
+        return bool(record.fallback) and not self.dead(record.fallback)
 
     def _is_idle(self, process: Record) -> bool:
         """Whether nobody is about to rename it."""

@@ -238,7 +238,7 @@ class Scenario:
                 input=self.stdin,
                 capture_output=True,
                 cwd=cwd,
-                env={**self.env, "PYTHONHASHSEED": local.seed},
+                env={**self._env(local), "PYTHONHASHSEED": local.seed},
                 timeout=TIMEOUT,
                 check=False,
             )
@@ -254,7 +254,7 @@ class Scenario:
         """
         with _folder(local) as cwd:
             process = local.client.run(
-                self.program, *self.args, python=self.python, cwd=cwd, env=self.env, node=node
+                self.program, *self.args, python=self.python, cwd=cwd, env=self._env(local), node=node
             )
             try:
                 process.write_stdin(self.stdin, eof=True)
@@ -269,6 +269,10 @@ class Scenario:
             finally:
                 _forget(process)
         return Outcome(out, err, ended.exit_code, ended.signal, moves, refused)
+
+    def _env(self, local: LocalCluster) -> dict[str, str]:
+        """Where each node has a /tmp of its own, temporary files too are to be where every node sees them."""
+        return {**self.env, "TMPDIR": str(local.shared)} if local.computers else self.env
 
 
 def _forget(process: Process) -> None:

@@ -45,6 +45,7 @@ class Connection:
         self._sock = sock
         self._lock = threading.Lock()
         self.peer: Identity | None = None  # whom TLS has proved to be there
+        self.address = ""  # what was called, as the registry has it
         self.closed: Callable[[], None] | None = None  # told once
 
     # -- one step --------------------------------------------------------------------------------
