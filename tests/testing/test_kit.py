@@ -58,8 +58,11 @@ def test_every_operator(operator: object, local_cluster: LocalCluster, tmp_path:
         "for n in range(200):\n    print(n)\n    for _ in range(100_000): pass\nprint(input())\n"
     )
     scenario = Scenario(program, stdin=b"the end")
-    outcome = scenario.run(local_cluster, operator)  # type: ignore[arg-type]
-    assert outcome == scenario.plain(local_cluster)
+    for _ in range(3):  # the first move to a node takes as long as it takes to get ready there
+        outcome = scenario.run(local_cluster, operator)  # type: ignore[arg-type]
+        assert outcome == scenario.plain(local_cluster)
+        if outcome.moves or operator is staying:
+            break
     assert bool(outcome.moves) == (operator is not staying)
 
 
