@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sojourn.client.home import NodeEntry
+from sojourn.client.calls import Call
 from sojourn.client.sync import connect
 from sojourn.errors import SojournError, WrongState, from_wire
 
@@ -52,15 +52,14 @@ def down(home: Path, *, force: bool = False) -> Any:
     Raises:
         WrongState: nodes on other machines would lose their control plane; not with `force`. SojournError.
     """
-    if not force:
-        left = _left_behind(home)
-        if left:
-            raise WrongState(
-                f"the control plane of the whole cluster is here: {', '.join(left)} on other machines would lose it",
-                advice="end or expel them first, or do it all the same with --force",
-                details={"nodes": left},
-            )
-    return _node("down", home)
+    said = _said_of_plane(home)
+    if said.fatal and not force:
+        raise WrongState(
+            said.costs[0],
+            advice="end or expel them first, or do it all the same with --force",
+            details={"costs": said.costs},
+        )
+    return {**_node("down", home), "warnings": said.costs}
 
 
 def doctor(home: Path) -> Any:
@@ -68,23 +67,20 @@ def doctor(home: Path) -> Any:
     return _run(["sojourn.node.doctor", str(home)], home)
 
 
-class _Here(msgspec.Struct):
-    nodes: list[NodeEntry]
-    nats: dict[str, Any] = {}
-    joined: str = ""
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node says of the control plane."""
+
+    costs: list[str] = []
+    fatal: bool = False
 
 
-def _left_behind(home: Path) -> list[str]:
-    """Nodes on other machines whose control plane is the NATS server of this home."""
+def _said_of_plane(home: Path) -> _Said:
+    """What it costs the other machines when this one goes away."""
     try:
-        here = msgspec.json.decode((home / "cluster.json").read_bytes(), type=_Here)
-        if here.joined or not here.nats.get("expect"):
-            return []
         with connect(home) as cluster:
-            mine = {entry.name for entry in here.nodes}
-            return [row.name for row in cluster.nodes() if row.state == "up" and row.name not in mine]
-    except (OSError, msgspec.MsgspecError, SojournError):
-        return []  # nobody there to ask
+            return cluster.link.ask(Call("plane", {}, _Said))
+    except SojournError:
+        return _Said()  # nobody there to ask
 
 
 def _given(**options: str | None) -> list[str]:

@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from sojourn.model.rename import counts
-from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
+from sojourn.names.registry import Change, Known, Member, NodeEntry, Plane, Record, Snapshot, Synced
 
-Value = Record | NodeEntry | Member | None
+Value = Record | NodeEntry | Member | Plane | None
+PLANE = "servers"  # the name of the one entry of its kind
 Listener = Callable[[str, str, Value, Value], None]
 
 
@@ -114,6 +115,11 @@ class Directory:
         """Everybody who was ever given a certificate, by name."""
         found = [value for _, value in self._keys.values() if isinstance(value, Member)]
         return sorted(found, key=lambda member: (member.role, member.name))
+
+    def plane(self) -> Plane | None:
+        """Where the control plane is; None as long as it is one server."""
+        value = self._keys.get(("plane", PLANE), (0, None))[1]
+        return value if isinstance(value, Plane) else None
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition()` holds; it is looked at after every change."""

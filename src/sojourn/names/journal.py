@@ -50,7 +50,12 @@ class Journal:
         self._made = False
 
     async def _make(self) -> None:
-        if not self._made:
+        """The stream, unless it is there. (It may have more replicas by now than it was made with.)"""
+        if self._made:
+            return
+        try:
+            await self._js.stream_info(self._stream)
+        except nats.js.errors.NotFoundError:
             await self._js.add_stream(
                 name=self._stream,
                 subjects=[self._subject],
@@ -62,7 +67,7 @@ class Journal:
                 max_msg_size=events.CAP + 1024,
                 duplicate_window=SAME,
             )
-            self._made = True
+        self._made = True
 
     async def publish(self, name: str, event: AnyEvent) -> None:
         """Write an event down; one of the same name is written once. Raises Unavailable."""

@@ -1,5 +1,5 @@
-"""The registry on NATS JetStream: one key-value bucket per cluster, keys `process.NAME`, `node.NAME`
-and `member.ROLE.NAME`.
+"""The registry on NATS JetStream: one key-value bucket per cluster, keys `process.NAME`, `node.NAME`,
+`member.ROLE.NAME` and, once there are several servers, `plane.servers`.
 
 Everything is a publish with the expected last sequence of its subject, which is the compare-and-set; the
 stream's sequence is the revision. The key-value layer of nats-py is not used for writes, since four things
@@ -8,7 +8,7 @@ there do not hold for leases: an expired key with a marker reads as an entry wit
 without markers watchers hear nothing of an expiry. So: markers on, and each write says its expected
 sequence and its time to live itself.
 
-The client reconnects for ever. What it could not send while the server was away it sends afterwards: a
+The client reconnects for ever (`connection`). What it could not send while the server was away it sends afterwards: a
 delayed write, which the compare-and-set makes harmless.
 
 The watch is a push consumer of our own rather than the client library's: after any gap, silence or
@@ -27,20 +27,19 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 
-from sojourn.errors import NameTaken, StaleEpoch, Unauthorized, Unavailable
-from sojourn.names.registry import Change, Known, Member, NodeEntry, Record, Snapshot, Synced
-from sojourn.names.rights import inbox
+from sojourn.errors import NameTaken, StaleEpoch, Unavailable
+from sojourn.names.connection import DEADLINE, dial
+from sojourn.names.directory import PLANE
+from sojourn.names.registry import Change, Known, Member, NodeEntry, Plane, Record, Snapshot, Synced
 from sojourn.names.server import Server
 from sojourn.trust.identity import Identity
 
-DEADLINE = 2.0  # seconds for one call
 HEARTBEAT = 2.0  # seconds between signs of life of a watch
 MARKER_TTL = 60.0  # seconds that an expiry stays visible to those who begin to watch
 TOMBSTONE_TTL = 600  # seconds that a removed name is remembered
@@ -56,6 +55,7 @@ _encoder = msgspec.json.Encoder()
 _records = msgspec.json.Decoder(Record)
 _nodes = msgspec.json.Decoder(NodeEntry)
 _members = msgspec.json.Decoder(Member)
+_planes = msgspec.json.Decoder(Plane)
 
 
 class NatsRegistry:
@@ -76,9 +76,6 @@ class NatsRegistry:
     ) -> NatsRegistry:
         """Connect and make the bucket if it is missing; with `tls` as whom its certificate names.
         Raises Unavailable, Unauthorized.
-
-        What this connection is answered arrives under a subject of its own, so that the server can keep others from
-        listening.
         """
         registry: NatsRegistry | None = None
 
@@ -88,50 +85,13 @@ class NatsRegistry:
                 if registry._queue is not None:
                     registry._queue.put_nowait(None)
 
-        refusal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-
-        async def noted(why: Exception) -> None:
-            """Errors reach whoever made the call; only those of the first connection would be swallowed."""
-            if not refusal.done():
-                refusal.set_result(why)
-
-        opening = asyncio.ensure_future(
-            nats.connect(
-                server.urls,
-                tls=tls,
-                tls_hostname=server.expect or None,
-                tls_handshake_first=tls is not None,
-                inbox_prefix=f"_INBOX.{inbox(me)}",
-                name=f"sojourn-{me.name}",
-                connect_timeout=int(DEADLINE) or 1,
-                reconnect_time_wait=0.2,
-                max_reconnect_attempts=-1,
-                ping_interval=5,
-                max_outstanding_pings=3,
-                allow_reconnect=True,
-                reconnected_cb=note,
-                error_cb=noted,
-            )
-        )
-        await asyncio.wait((opening, refusal), timeout=2 * DEADLINE, return_when=asyncio.FIRST_COMPLETED)
-        if (
-            not opening.done() or opening.exception()
-        ):  # it would go on trying for ever, with wrong credentials too
-            opening.cancel()
-            why = (
-                refusal.result()
-                if refusal.done()
-                else (opening.done() and opening.exception()) or "no answer"
-            )
-            if "authorization" in str(why).lower():
-                raise Unauthorized(
-                    f"the control plane at {server.shown} does not let {me} in: {why}",
-                    advice="it was expelled, or the control plane is another cluster's",
-                )
-            raise Unavailable(f"the control plane at {server.shown} does not let us in: {why}")
-        client = opening.result()
+        client = await dial(server, me, tls=tls, reconnected=note)
         registry = cls(client, f"sojourn-{me.cluster}")
-        await registry._make()
+        try:
+            await registry._make()
+        except BaseException:
+            await registry.close()
+            raise
         return registry
 
     @property
@@ -216,6 +176,14 @@ class NatsRegistry:
             raise NameTaken(
                 f"there is or was a {member.role} {member.name!r} already", advice="choose another name"
             )
+        return written
+
+    async def put_plane(self, plane: Plane) -> int:
+        key = f"plane.{PLANE}"
+        last, _ = await self._last(key)
+        written = await self._write(key, _encoder.encode(plane), last)
+        if written is None:
+            raise StaleEpoch("another keeper has just written down where the control plane is")
         return written
 
     # -- the watch -------------------------------------------------------------------------------
@@ -346,7 +314,7 @@ def _gone(headers: Mapping[str, str] | None) -> bool:
 
 def _change(message: Msg, revision: int, bucket: str) -> Change | None:
     kind, _, name = message.subject.removeprefix(f"$KV.{bucket}.").partition(".")
-    decoder = {"process": _records, "node": _nodes, "member": _members}.get(kind)
+    decoder = {"process": _records, "node": _nodes, "member": _members, "plane": _planes}.get(kind)
     if decoder is None:
         return None  # written by a later version
     if _gone(message.headers):

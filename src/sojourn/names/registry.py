@@ -79,6 +79,7 @@ class NodeEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     load: float = 0.0
     draining: bool = False  # it takes nothing new
     image_key: str = ""  # by which its images are known, hexadecimal
+    site: str = ""  # whose home it shares: that of the node which joined there, or (empty) the host's
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,6 +96,21 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.role}.{self.name}"
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the servers of a replicated control plane."""
+
+    name: str  # of the site (model.plane)
+    url: str  # for members
+    route: str  # HOST:PORT, for the other servers
+    pin: str  # SHA-256 of its public key, hexadecimal: the other servers speak to this one alone
+
+
+class Plane(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the control plane is, once it is replicated."""
+
+    sites: list[Site]
+
+
 class Known(msgspec.Struct, frozen=True):
     """A record and the revision of the write that made it."""
 
@@ -106,9 +122,9 @@ class Change(msgspec.Struct, frozen=True):
     """One step of a watch. `value` None: the key is gone (removed, or its lease ran out)."""
 
     revision: int
-    kind: str  # "process", "node" or "member" (whose name is ROLE.NAME)
+    kind: str  # "process", "node", "member" (whose name is ROLE.NAME) or "plane"
     name: str
-    value: Record | NodeEntry | Member | None
+    value: Record | NodeEntry | Member | Plane | None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -148,6 +164,10 @@ class Registry(Protocol):
 
     async def put_member(self, member: Member, *, new: bool) -> int:
         """Write down who belongs to the cluster. Raises NameTaken when it is not new. The keeper's alone."""
+        ...
+
+    async def put_plane(self, plane: Plane) -> int:
+        """Write down where the control plane is. The keeper's alone."""
         ...
 
     def watch(self) -> AsyncIterator[Change | Snapshot | Synced]:

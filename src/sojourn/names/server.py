@@ -7,6 +7,10 @@ runs: those who are not in it any more are cut off. It offers no monitoring port
 
     FOLDER/   nats.conf  users.conf  server.pem  server.key  nats.pid  nats.log  store/
 
+One of several servers (a `Ring`) knows the others' addresses and public keys: nobody else, with whatever certificate of
+the authority, is let in as a server. Its configuration must not name itself among the routes: it would count itself
+twice, and wait for more servers than there are before one may lead.
+
 A user who runs a NATS server already names its URL instead, and nothing is started; what its users may do is then the
 business of that server.
 """
@@ -30,6 +34,7 @@ import msgspec
 
 from sojourn.errors import Unavailable
 from sojourn.names import rights
+from sojourn.names.registry import Site
 from sojourn.trust.credentials import write_private
 from sojourn.trust.identity import Identity
 
@@ -51,6 +56,13 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     def passwords(self) -> list[str]:
         """Those in the URLs, which no log may show."""
         return [found for url in self.urls if (found := urlsplit(url).password)]
+
+
+class Ring(msgspec.Struct, frozen=True, kw_only=True):
+    """The servers of a replicated control plane, as one of them sees it."""
+
+    mine: Site
+    sites: list[Site]
 
 
 def binary() -> Path:
@@ -94,11 +106,26 @@ authorization: {{
   include users.conf
 }}
 """
+_RING = """cluster {{
+  name: sojourn
+  listen: {route}
+  tls {{
+    cert_file: {certificate}
+    key_file: {key}
+    ca_file: {authority}
+    verify: true
+    min_version: "1.3"
+    timeout: 3
+    pinned_certs: {pins}
+  }}
+  routes: {routes}
+}}
+"""
 
 
-def admit(folder: Path, members: Iterable[Identity]) -> bool:
+def admit(folder: Path, members: Iterable[Identity], *, carrying: bool = False) -> bool:
     """Write down who may come in, and tell the server that runs there, if one does. False: nothing has changed."""
-    wanted = rights.users(members).encode()[1:-1]  # the inside of a block
+    wanted = rights.users(members, carrying=carrying).encode()[1:-1]  # the inside of a block
     path = folder / "users.conf"
     if path.exists() and path.read_bytes() == wanted:
         return False
@@ -119,27 +146,71 @@ def running(folder: Path) -> int | None:
     return pid if os.fsencode(folder / "nats.conf") in command else None
 
 
-def start(folder: Path, *, name: str, authority: Path, host: str = "127.0.0.1", port: int = -1) -> Launch:
-    """Begin to start the server whose certificate is in `folder`, for whom `admit` has written down.
-    `Launch.wait` gives what to connect to.
-    """
-    for stale in folder.glob("*.ports"):
-        stale.unlink()
+def configuration(
+    folder: Path,
+    *,
+    name: str,
+    authority: Path,
+    host: str = "127.0.0.1",
+    port: int = -1,
+    store: Path | None = None,
+    ring: Ring | None = None,
+) -> bytes:
+    """What `nats.conf` says. A server of a ring listens where its site says, unless a port is given."""
+    if ring is not None:
+        host, own = place(ring.mine.url)
+        port = own if port < 0 else port
+        name = f"{ring.mine.name or '_host'}.{name}"
+    others = [site for site in ring.sites if site != ring.mine] if ring is not None else []
     quoted = {
-        key: json.dumps(str(value))
+        key: json.dumps(value if isinstance(value, list) else str(value))
         for key, value in {
-            "listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "listen": _address(host, port),
             "folder": folder,
             "pid_file": folder / "nats.pid",
             "log_file": folder / "nats.log",
-            "store": folder / "store",
+            "store": store or folder / "store",
             "certificate": folder / "server.pem",
             "key": folder / "server.key",
             "authority": authority,
             "name": name,
+            "route": ring.mine.route if ring is not None else "",
+            "routes": [f"tls://{site.route}" for site in others],
+            "pins": [site.pin for site in ring.sites] if ring is not None else [],
         }.items()
     }
-    write_private(folder / "nats.conf", _CONFIG.format(**quoted).encode())
+    return (_CONFIG + (_RING if ring is not None else "")).format(**quoted).encode()
+
+
+def place(url: str) -> tuple[str, int]:
+    """Where a server listens."""
+    host, _, port = url.rpartition("//")[2].rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def start(
+    folder: Path,
+    *,
+    name: str,
+    authority: Path,
+    host: str = "127.0.0.1",
+    port: int = -1,
+    store: Path | None = None,
+    ring: Ring | None = None,
+) -> Launch:
+    """Begin to start the server whose certificate is in `folder`, for whom `admit` has written down; `store`, where it
+    is not the folder's own. `Launch.wait` gives what to connect to.
+    """
+    for stale in folder.glob("*.ports"):
+        stale.unlink()
+    text = configuration(
+        folder, name=name, authority=authority, host=host, port=port, store=store, ring=ring
+    )
+    write_private(folder / "nats.conf", text)
     process = subprocess.Popen(
         [binary(), "-c", folder / "nats.conf"],
         stdin=subprocess.DEVNULL,

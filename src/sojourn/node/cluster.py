@@ -17,11 +17,14 @@ import fcntl
 import gc
 import importlib
 import json
+import logging
 import os
 import secrets
 import select
 import shutil
 import signal
+import socket
+import ssl
 import sys
 import time
 import traceback
@@ -43,9 +46,13 @@ from sojourn.names.server import Server
 from sojourn.node import config, founding, logs
 from sojourn.node.config import Cluster, NodePlace, Options
 from sojourn.node.daemon import Node
+from sojourn.node.upkeep import end_leftovers, start_again
 from sojourn.trust import contexts
 
+log = logging.getLogger(__name__)
+
 READY = 20.0  # seconds for all nodes to be ready
+PATIENCE = 15.0  # seconds for a majority of several servers to be there
 ENDING = 6.0  # seconds for nodes to end when asked
 
 
@@ -75,8 +82,9 @@ def up(
                     f"{home} is the home of node {old.joined}, which has joined a cluster",
                     advice="`sojourn node` starts it; another SOJOURN_HOME makes room for another cluster",
                 )
-            _end_nats(home)  # its nodes died without `down`
-        shutil.rmtree(home / "nats" / "store", ignore_errors=True)  # another cluster, another registry
+            _refuse_to_leave(home)
+            end_nats(home)  # its nodes died without `down`
+        forget_nats(home)  # another cluster, another registry
         for name in names:
             config.socket_path(home, name)
         launch: servers.Launch | None = None
@@ -130,9 +138,9 @@ def down(home: Path) -> dict[str, Any]:
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
         killed = _wait_or_kill(pids, ENDING)
-        killed += _end_nats(home)
+        killed += end_nats(home)
         sweep(home / "nodes")  # what nodes that were killed have left
-        if cluster.joined:  # it still is a member, and can be started again
+        if cluster.joined or config.layout(home) is not None:  # it still is a member, and can be started again
             config.write(home, msgspec.structs.replace(cluster, nodes=[]))
         else:
             config.cluster_file(home).unlink()
@@ -188,9 +196,7 @@ async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], 
     logs.hide(*cluster.nats.passwords)
     folder = config.node_folder(home, name)
     tls = contexts.calling(config.trusted(home), config.credentials(home, name), names=True)
-    registry = await NatsRegistry.connect(
-        cluster.nats, config.member(cluster, name), tls=tls if cluster.nats.expect else None
-    )
+    registry = await _connected(home, name, cluster, tls if cluster.nats.expect else None)
     node = Node(
         name,
         home,
@@ -208,6 +214,18 @@ async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], 
     await node.ending.wait()
     await node.close()
     return 0
+
+
+async def _connected(home: Path, name: str, cluster: Cluster, tls: ssl.SSLContext | None) -> NatsRegistry:
+    """To the control plane; where it is replicated, with patience: its servers may be just finding each other."""
+    until = time.monotonic() + (PATIENCE if config.layout(home) is not None else 0.0)
+    while True:
+        try:
+            return await NatsRegistry.connect(config.control(home, cluster), config.member(cluster, name), tls=tls)
+        except Unavailable as why:
+            if time.monotonic() > until:
+                raise
+            log.warning("%s", why)
 
 
 def _say_tasks() -> None:
@@ -296,7 +314,7 @@ def _is_ours(pid: int, home: Path) -> bool:
 
 
 def _start_nats(home: Path, cluster: Cluster, names: list[str]) -> servers.Launch:
-    folder = config.nats_folder(home)
+    folder = config.first_folder(home)
     members = [config.member(cluster, name) for name in names]
     servers.admit(folder, [*members, founding.keeper(cluster.cluster)])
     return servers.start(
@@ -307,14 +325,52 @@ def _start_nats(home: Path, cluster: Cluster, names: list[str]) -> servers.Launc
     )
 
 
-def _end_nats(home: Path) -> list[int]:
-    """End the embedded server, if there is one; its pid, when it had to be killed."""
+def start_nats(home: Path, cluster: Cluster) -> servers.Launch | None:
+    """Start this machine's part of the control plane again, where it has one that does not run. Raises Unavailable."""
+    known = config.layout(home)
+    here = known.ring is not None if known is not None else not cluster.joined
+    if not cluster.nats.expect or not here or servers.running(config.nats_folder(home)) is not None:
+        return None
+    return start_again(home, cluster)
+
+
+def end_nats(home: Path) -> list[int]:
+    """End the embedded servers that are here; those that had to be killed."""
+    pids = end_leftovers(home)
     pid = servers.running(config.nats_folder(home))
-    if pid is None:
-        return []
-    os.kill(pid, signal.SIGCONT)  # a stopped one would not hear the other
-    os.kill(pid, signal.SIGTERM)
-    return _wait_or_kill([pid], 2.0)
+    if pid is not None:
+        os.kill(pid, signal.SIGCONT)  # a stopped one would not hear the other
+        os.kill(pid, signal.SIGTERM)
+        pids.append(pid)
+    return _wait_or_kill(pids, 2.0)
+
+
+def forget_nats(home: Path) -> None:
+    """What a server of an earlier cluster has left."""
+    config.layout_file(home).unlink(missing_ok=True)
+    shutil.rmtree(config.replica_folder(home), ignore_errors=True)
+    shutil.rmtree(config.first_folder(home) / "store", ignore_errors=True)
+
+
+def _refuse_to_leave(home: Path) -> None:
+    """Raises UsageError when the cluster of that home goes on on other machines."""
+    known = config.layout(home)
+    for site in known.sites if known is not None else ():
+        if known is not None and site.name != known.mine and answers(site.url):
+            raise UsageError(
+                f"the cluster of {home} goes on on other machines",
+                advice="`sojourn node` starts this machine's nodes again; another SOJOURN_HOME makes room for another"
+                " cluster",
+            )
+
+
+def answers(url: str) -> bool:
+    """Whether something listens there."""
+    try:
+        with socket.create_connection(servers.place(url), 1.0):
+            return True
+    except OSError:
+        return False
 
 
 def _wait_or_kill(pids: list[int], seconds: float) -> list[int]:

@@ -6,6 +6,8 @@ HOME/                    0700
   image.key              0600  signs images; outlives the cluster, so that the next one here believes them
   authority/             0700  where `up` ran: the authority's key, the keeper's certificate, join tokens
   nats/                  0700  the embedded server's certificate, configuration, log and store
+  plane.json             0600  once the control plane is replicated: where its servers are
+  replica/               0700  as nats/, where one of those is on this machine
   nodes/NAME/            0700  node.pem, node.key, control.sock (all 0600), node.log, logs/, blobs/, ...
 """
 
@@ -17,7 +19,8 @@ from pathlib import Path
 import msgspec
 
 from sojourn.errors import UsageError
-from sojourn.names.server import Server
+from sojourn.names.registry import Site
+from sojourn.names.server import Ring, Server
 from sojourn.trust.credentials import Credentials, write_private
 from sojourn.trust.identity import NODE, Identity
 
@@ -51,6 +54,19 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     nodes: list[NodePlace] = []
     listen: str = "127.0.0.1"  # where others can call
     joined: str = ""  # the name of the one node here, when the cluster's authority is on another machine
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """`plane.json`: where the servers of the control plane are. `mine`: the name of the site that this home is."""
+
+    sites: list[Site]
+    mine: str
+
+    @property
+    def ring(self) -> Ring | None:
+        """As the server of this home sees it; None where there is none."""
+        own = next((site for site in self.sites if site.name == self.mine), None)
+        return Ring(mine=own, sites=self.sites) if own is not None else None
 
 
 def cluster_file(home: Path) -> Path:
@@ -90,8 +106,52 @@ def authority(home: Path) -> Path:
     return home / "authority"
 
 
+def layout_file(home: Path) -> Path:
+    return home / "plane.json"
+
+
+def layout(home: Path) -> Layout | None:
+    """Where the servers are, if there are several. Raises UsageError when the file is not one."""
+    try:
+        return msgspec.json.decode(layout_file(home).read_bytes(), type=Layout)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as why:
+        raise UsageError(f"cannot read {layout_file(home)}: {why}") from why
+
+
+def write_layout(home: Path, layout: Layout) -> None:
+    write_private(layout_file(home), msgspec.json.format(msgspec.json.encode(layout)))
+
+
+def control(home: Path, cluster: Cluster) -> Server:
+    """How to reach the control plane now, this machine's own server first."""
+    known = layout(home)
+    if known is None or not cluster.nats.expect:
+        return cluster.nats
+    sites = sorted(known.sites, key=lambda site: site.name != known.mine)
+    return Server(urls=[site.url for site in sites], expect=cluster.nats.expect)
+
+
 def nats_folder(home: Path) -> Path:
+    """Of the server that is, or should be, this machine's part of the control plane."""
+    known = layout(home)
+    return replica_folder(home) if known is not None and known.ring is not None else first_folder(home)
+
+
+def first_folder(home: Path) -> Path:
+    """Of the server that a cluster begins with."""
     return home / "nats"
+
+
+def replica_folder(home: Path) -> Path:
+    """Of one of several servers."""
+    return home / "replica"
+
+
+def copy_folder(home: Path) -> Path:
+    """Of a server that lends out the first one's store while it is carried over."""
+    return home / "nats" / "copy"
 
 
 def trusted(home: Path) -> Path:

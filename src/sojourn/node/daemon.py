@@ -43,6 +43,7 @@ from sojourn.node.membership import Membership, identity_of
 from sojourn.node.operations import Operations
 from sojourn.node.peers import Peers
 from sojourn.node.processes import Process, told_of
+from sojourn.node.replica import Replica
 from sojourn.node.talk import Session
 from sojourn.node.tenure import Keeper
 from sojourn.node.wishes import Wishes
@@ -102,6 +103,7 @@ class Node:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
+        self.replica = Replica(self, home, cluster) if cluster.joined and cluster.nats.expect else None
         self.operations = Operations(self)
         self.wishes = Wishes(self)
         self.membership = Membership(
@@ -148,9 +150,9 @@ class Node:
         self.spawn(self.events.run())
         self._tell_up("started")
         if not self.cluster.joined:
-            host = Host(self, self.home, self.cluster)
-            self.operations.draining.warnings.append(host.warnings)
-            self.spawn(host.run())
+            self.spawn(Host(self, self.home, self.cluster).run())
+        elif self.replica is not None:
+            self.spawn(self.replica.run())
 
     async def close(self) -> None:
         """End every process here, then the node."""
@@ -172,6 +174,8 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.replica is not None:
+            await self.replica.close()
         await self.registry.close()
         for process in self.processes.values():
             process.output.close()
@@ -293,6 +297,7 @@ class Node:
             load=round(os.getloadavg()[0], 2),
             draining=self.draining,
             image_key=self.operations.images.signer.public.hex(),
+            site=self.cluster.joined,
         )
 
     def address_of(self, node: str) -> str | None:

@@ -46,12 +46,12 @@ class Drain(msgspec.Struct, kw_only=True):
 
 
 class Draining:
-    """The drains of one node. `warnings` are asked first: what ending this node would cost."""
+    """The drains of one node. `warnings` is asked first: what ending this node would cost."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, warnings: Callable[[], list[str]]) -> None:
         self._node = node
         self._busy = False
-        self.warnings: list[Callable[[], list[str]]] = []
+        self._warnings = warnings
         self.table = {"drain": (Drain, self._asked)}
         self.peer_table = {"drain": (Drain, self._here)}
 
@@ -75,7 +75,7 @@ class Draining:
             raise Busy(f"node {node.name} is being drained already")
         self._busy = True
         try:
-            warnings = [text for warn in self.warnings for text in warn()]
+            warnings = self._warnings()
             if warnings:
                 await emit({"name": node.name, "step": "warning", "reasons": warnings})
             await self._mark(True)

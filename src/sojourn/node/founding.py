@@ -49,8 +49,12 @@ def finish(pid: int) -> None:
 
 
 def nats_name(cluster: str) -> str:
-    """What the certificate of the embedded server says."""
-    return Identity(cluster, NATS, NATS_NAME).host
+    """What the certificate of an embedded server says, wherever it is."""
+    return nats(cluster).host
+
+
+def nats(cluster: str) -> Identity:
+    return Identity(cluster, NATS, NATS_NAME)
 
 
 def keeper(cluster: str) -> Identity:
@@ -63,7 +67,7 @@ def founders(home: Path) -> list[Member]:
 
 
 def _found(home: Path, cluster: str, names: list[str]) -> None:
-    folder, nats = config.authority(home), config.nats_folder(home)
+    folder, place_of_nats = config.authority(home), config.first_folder(home)
     shutil.rmtree(
         folder, ignore_errors=True
     )  # of an earlier cluster, whose members and tokens mean nothing here
@@ -77,6 +81,6 @@ def _found(home: Path, cluster: str, names: list[str]) -> None:
         pair.save(place, "node")
         members.append(Member(role=NODE, name=name, serial=serial, since=time.time()))
     authority.issue(keeper(cluster))[0].save(folder, "keeper")
-    nats.mkdir(parents=True, exist_ok=True, mode=0o700)
-    authority.issue(Identity(cluster, NATS, NATS_NAME))[0].save(nats, "server")
+    place_of_nats.mkdir(parents=True, exist_ok=True, mode=0o700)
+    authority.issue(nats(cluster))[0].save(place_of_nats, "server")
     write_private(folder / "members.json", msgspec.json.encode(members))

@@ -1,12 +1,13 @@
-"""What one node does for the whole cluster: it keeps the embedded NATS server alive, and it is the join door.
+"""What one node does for the whole cluster: it keeps the embedded NATS server alive (`upkeep`), makes three of it when
+there are enough machines (`replicating`), and it is the join door.
 
 Concepts. The *host* is a node of the home in which `up` ran; there the authority is, and NATS. Which of them it is a
 file lock decides: when the host dies the lock is free, and another takes over, on the same port. The host has a NATS
 user of its own, the keeper, which alone may write down who is a member.
 
-Guarantees. A NATS server that dies is started again at once, with the same port and store; what was acknowledged is in
-the store (`sync_interval: always`), and what runs goes on meanwhile. Who is expelled is cut off from NATS as soon as
-the host hears of it. A token is used up before its newcomer is written down.
+Guarantees. Who is expelled is cut off from NATS as soon as the host hears of it. A token is used up before its newcomer
+is written down. When the host's machine is gone nobody can join or be expelled; all else goes on, if the control plane
+is replicated.
 
 A NATS server of the user's own is left alone: then there is no user to take away, only the data plane refuses.
 """
@@ -25,14 +26,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sojourn.errors import NameTaken, NotFound, SojournError, Unauthorized, Unavailable
-from sojourn.names import server as servers
 from sojourn.names.directory import Value
 from sojourn.names.nats_kv import NatsRegistry
 from sojourn.names.registry import Member
 from sojourn.node import config, founding
 from sojourn.node.config import Cluster
 from sojourn.node.joining import JoinDoor
-from sojourn.node.membership import identity_of
+from sojourn.node.replica import note
+from sojourn.node.replicating import Replicating
+from sojourn.node.upkeep import Upkeep, end_leftovers, ended
 from sojourn.trust import contexts
 from sojourn.trust.identity import CLIENT, NODE
 
@@ -50,7 +52,7 @@ async def keeper_registry(home: Path, cluster: Cluster) -> NatsRegistry:
     """The registry as the keeper, who may write down members. Raises Unavailable."""
     mine = config.keeper_credentials(home)
     tls = contexts.calling(config.trusted(home), mine, names=True) if cluster.nats.expect else None
-    return await NatsRegistry.connect(cluster.nats, founding.keeper(cluster.cluster), tls=tls)
+    return await NatsRegistry.connect(config.control(home, cluster), founding.keeper(cluster.cluster), tls=tls)
 
 
 class Host:
@@ -61,9 +63,10 @@ class Host:
         self._home = home
         self._cluster = cluster
         self._door: JoinDoor | None = None
-        self._launch: servers.Launch | None = None  # of a server that is our child
+        self._upkeep = Upkeep(node, home, cluster)
         self._lock = -1
         self._changed = asyncio.Event()
+        self._relaid = asyncio.Event()
 
     async def run(self) -> None:
         """For as long as the node lives."""
@@ -75,7 +78,11 @@ class Host:
             log.info("this node is the host")
             async with asyncio.TaskGroup() as tasks:
                 if self._cluster.nats.expect:
-                    tasks.create_task(self._keep_nats())
+                    for pid in end_leftovers(self._home):
+                        await ended(pid)
+                    tasks.create_task(self._upkeep.run())
+                    tasks.create_task(self._keep_layout())
+                    tasks.create_task(Replicating(self._node, self._home, self._cluster, self._upkeep).run())
                 tasks.create_task(self._keep_members())
         finally:
             unlisten()
@@ -83,17 +90,10 @@ class Host:
                 await self._door.close()
             os.close(self._lock)
 
-    def warnings(self) -> list[str]:
-        """What the cluster loses when this node ends."""
-        others = [entry.name for entry in self._node.directory.nodes() if entry.name != self._node.name]
-        mine = {path.name for path in (self._home / "nodes").iterdir()}
-        if self._lock < 0 or not self._cluster.nats.expect or mine & set(others) or not others:
-            return []  # another node of this home takes over, or there is nothing to lose
-        return [f"the control plane is on this machine: {', '.join(others)} lose it when `down` ends it here"]
-
     def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
-        if kind == "member":
+        if kind in ("member", "plane"):
             self._changed.set()
+            self._relaid.set()
 
     def _locked(self) -> bool:
         try:
@@ -101,6 +101,15 @@ class Host:
         except BlockingIOError:
             return False
         return True
+
+    async def _keep_layout(self) -> None:
+        """Where the servers are: without those that were expelled."""
+        while True:
+            self._relaid.clear()
+            if config.layout(self._home) is not None:
+                note(self._home, self._node.directory, self._cluster)
+                self._upkeep.look()
+            await self._relaid.wait()
 
     # -- who belongs to us -----------------------------------------------------------------------
 
@@ -120,7 +129,7 @@ class Host:
             while True:
                 self._changed.clear()
                 if self._cluster.nats.expect:
-                    self._admit()
+                    self._upkeep.admit()
                 await self._changed.wait()
         finally:
             await keeper.close()
@@ -144,36 +153,6 @@ class Host:
             except Unavailable as why:
                 log.warning("%s could not be written down: %s", member.name, why)
                 await asyncio.sleep(AGAIN)
-
-    def _admit(self) -> None:
-        """NATS lets in the keeper, and the nodes that were not expelled."""
-        cluster = self._cluster.cluster
-        members = [
-            identity_of(member, cluster)
-            for member in self._node.directory.members()
-            if member.role == NODE and not member.expelled
-        ]
-        if servers.admit(config.nats_folder(self._home), [*members, founding.keeper(cluster)]):
-            log.info("NATS lets in %s", ", ".join(member.name for member in members))
-
-    # -- NATS ------------------------------------------------------------------------------------
-
-    async def _keep_nats(self) -> None:
-        folder = config.nats_folder(self._home)
-        while True:
-            pid = servers.running(folder)
-            if pid is not None:
-                await _ended(pid)
-                if self._launch is not None:
-                    self._launch.reap()
-            log.error("NATS has ended; it is started again")
-            try:
-                self._launch = await asyncio.to_thread(_start_again, self._home, self._cluster)
-            except (Unavailable, OSError) as why:
-                log.error("NATS cannot be started: %s", why)
-                await asyncio.sleep(AGAIN)
-            else:
-                log.warning("NATS runs again, pid %d", self._launch.pid)
 
 
 async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
@@ -199,37 +178,3 @@ async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
     finally:
         await keeper.close()
     return gone
-
-
-def ensure_nats(home: Path, cluster: Cluster) -> None:
-    """Start the server of that folder again, if it does not run. Raises Unavailable."""
-    if servers.running(config.nats_folder(home)) is None:
-        _start_again(home, cluster)
-
-
-def _start_again(home: Path, cluster: Cluster) -> servers.Launch:
-    host, _, port = cluster.nats.urls[0].partition("://")[2].rpartition(":")
-    launch = servers.start(
-        config.nats_folder(home),
-        name=cluster.nats.expect,
-        authority=config.trusted(home),
-        host=host.strip("[]"),
-        port=int(port),
-    )
-    launch.wait()
-    return launch
-
-
-async def _ended(pid: int) -> None:
-    """Until that process is over."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(fd, over.set)
-    try:
-        await over.wait()
-    finally:
-        loop.remove_reader(fd)
-        os.close(fd)

@@ -124,7 +124,7 @@ class JoinDoor:
             role=role,
             certificate=certificate,
             cluster=self._cluster.cluster,
-            nats=msgspec.to_builtins(self._cluster.nats) if role == NODE else {},
+            nats=msgspec.to_builtins(config.control(self._home, self._cluster)) if role == NODE else {},
             seed=self._cluster.seed,
             lease=self._cluster.options.lease,
             nodes={entry.name: entry.address for entry in directory.nodes()},

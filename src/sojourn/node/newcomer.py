@@ -17,7 +17,7 @@ import msgspec
 from sojourn.errors import NotFound, UsageError
 from sojourn.names.server import Server
 from sojourn.node import cluster as clusters
-from sojourn.node import config, hosting, joining
+from sojourn.node import config, founding, joining
 from sojourn.node.config import Cluster, Options
 from sojourn.trust import tokens
 from sojourn.trust.authority import Pair
@@ -65,8 +65,8 @@ def join(home: Path, text: str, *, url: str | None, name: str, listen: str | Non
 
 
 def start(home: Path) -> Cluster:
-    """Start the node of a home that has joined before; or, where `up` was run, those of its nodes that have died, and
-    NATS. Raises UsageError, NotFound, Unavailable.
+    """Start the node of a home that has joined before; or, where `up` was run, those of its nodes that have died or,
+    when others went on without them, were ended. And NATS. Raises UsageError, NotFound, Unavailable.
     """
     if not home.is_dir():
         raise NotFound(f"there is no folder {home}", advice="`sojourn node --join` makes this machine a node")
@@ -77,15 +77,24 @@ def start(home: Path) -> Cluster:
                 f"nothing at {home} belongs to a cluster",
                 advice="`sojourn up` makes one; `sojourn node --join URL --token T` joins one",
             )
-        names = [known.joined] if known.joined else [place.name for place in known.nodes]
+        names = [known.joined] if known.joined else [place.name for place in known.nodes] or _founders(home)
         alive = clusters.running(known, home)
         dead = [name for name in names if name not in alive]
         if not dead:
             raise UsageError(f"node {', '.join(names)} runs already", advice="`sojourn down` ends it")
         clusters.warm()
-        if not alive and not known.joined and known.nats.expect:
-            hosting.ensure_nats(home, known)
-        return clusters.start(home, known, dead)
+        launch = clusters.start_nats(home, known) if not alive else None
+        try:
+            return clusters.start(home, known, dead)
+        except BaseException:
+            if launch is not None:
+                launch.abandon()
+            raise
+
+
+def _founders(home: Path) -> list[str]:
+    """The nodes of the host's home. (One that was expelled ends when it hears of it.)"""
+    return [member.name for member in founding.founders(home)]
 
 
 def login(home: Path, text: str, *, url: str | None, name: str) -> dict[str, Any]:
@@ -123,4 +132,6 @@ def _check_free(home: Path) -> None:
         )
     if clusters.runs(known, home):
         raise UsageError(f"a cluster runs at {home}", advice="choose another SOJOURN_HOME")
+    clusters.end_nats(home)
+    clusters.forget_nats(home)
     shutil.rmtree(config.authority(home), ignore_errors=True)

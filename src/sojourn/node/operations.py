@@ -31,6 +31,7 @@ from sojourn.node.renaming import Renaming
 from sojourn.node.requests import List, Named, Nothing, Point, Run, Wait
 from sojourn.node.routing import Router
 from sojourn.node.spaces import Spaces
+from sojourn.node.standing import Standing
 from sojourn.node.talk import Emit
 from sojourn.node.trusting import LOCAL_ONLY, Trusting
 from sojourn.node.watching import Watching
@@ -71,7 +72,8 @@ class Operations:
         self._directory = node.directory
         self._owner = Owner(node)
         self._router = Router(node, self._owner.do)
-        self.draining = Draining(node)
+        standing = Standing(node)
+        self.draining = Draining(node, standing.warnings)
         inquiry = Inquiry(node)
         output = Output(node, self._router)
         self._equipping = Equipping(node)
@@ -88,6 +90,7 @@ class Operations:
             **self._equipping.peer_table,
             **self.images.peer_table,
             **Spaces(node).peer_table,
+            **(node.replica.peer_table if node.replica is not None else {}),
         }
         self._ops: dict[str, tuple[type, Handler]] = {
             **self.draining.table,
@@ -107,6 +110,7 @@ class Operations:
             "equip": (Equip, self._equip),
             **Watching(node).table,
             **Trusting(node).table,
+            **standing.table,
             "testing.hold": (Point, self._hold),
             "testing.reached": (Point, self._reached),
             "testing.release": (Point, self._release),

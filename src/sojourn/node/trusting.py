@@ -75,6 +75,7 @@ class Trusting:
         if self._node.cluster.joined:
             raise UsageError(
                 "the cluster's authority is not on this machine",
-                advice="ask where `sojourn up` was run",
+                advice="ask where `sojourn up` was run: while that machine is away nobody joins or is expelled, and all"
+                " else goes on",
             )
         return config.authority(self._node.home)

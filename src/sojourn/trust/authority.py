@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import ipaddress
 import ssl
 from pathlib import Path
 from typing import Any
@@ -79,16 +80,16 @@ class Authority:
         Pair(_pem(builder.sign(key, None)), _private(key)).save(folder, "ca")
         return cls(folder)
 
-    def issue(self, identity: Identity) -> tuple[Pair, str]:
-        """A new key and its certificate; and the certificate's number."""
+    def issue(self, identity: Identity, *, address: str = "") -> tuple[Pair, str]:
+        """A new key and its certificate; and the certificate's number. `address`: where other servers will call it."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         key = Ed25519PrivateKey.generate()
-        certificate, serial = self._sign(key.public_key(), identity)
+        certificate, serial = self._sign(key.public_key(), identity, address)
         return Pair(certificate, _private(key)), serial
 
-    def answer(self, request: bytes, identity: Identity) -> tuple[bytes, str]:
-        """The certificate for a newcomer's signing request, and its number. Raises ProtocolError."""
+    def answer(self, request: bytes, identity: Identity, *, address: str = "") -> tuple[bytes, str]:
+        """The certificate for a signing request, and its number; `address` as in `issue`. Raises ProtocolError."""
         from cryptography import x509
         from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -105,9 +106,9 @@ class Authority:
             raise ProtocolError(
                 "a signing request without the key that it speaks of, or with another kind of key"
             )
-        return self._sign(public, identity)
+        return self._sign(public, identity, address)
 
-    def _sign(self, public: Any, identity: Identity) -> tuple[bytes, str]:
+    def _sign(self, public: Any, identity: Identity, address: str) -> tuple[bytes, str]:
         from cryptography import x509
         from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 
@@ -115,7 +116,7 @@ class Authority:
         extensions: list[tuple[Any, bool]] = [
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (_usage(signs_certificates=False), True),
-            (x509.SubjectAlternativeName([x509.DNSName(identity.host)]), False),
+            (x509.SubjectAlternativeName([x509.DNSName(identity.host), *_addresses(address)]), False),
             (x509.ExtendedKeyUsage([Use.SERVER_AUTH, Use.CLIENT_AUTH]), False),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
             (x509.SubjectKeyIdentifier.from_public_key(public), False),
@@ -124,6 +125,29 @@ class Authority:
             builder = builder.add_extension(extension, critical=critical)
         certificate = builder.sign(self._key, None)
         return _pem(certificate), format(certificate.serial_number, "x")
+
+
+def issued(certificate: bytes, authority: bytes, identity: Identity) -> bool:
+    """Whether the authority has signed that certificate, for that one."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        found, signer = (x509.load_pem_x509_certificate(pem) for pem in (certificate, authority))
+        found.verify_directly_issued_by(signer)
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    return names.get_values_for_type(x509.DNSName) == [identity.host]
+
+
+def pin(certificate: bytes) -> str:
+    """The SHA-256 of the public key in a certificate, which NATS knows other servers by."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public: Any = x509.load_pem_x509_certificate(certificate).public_key()
+    return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def signing_request() -> tuple[bytes, bytes]:
@@ -164,6 +188,16 @@ def _name(common: str) -> Any:
     from cryptography.x509.oid import NameOID
 
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
+
+
+def _addresses(address: str) -> list[Any]:
+    """An address as a name in a certificate. (A host name is none of ours: members are told apart by theirs.)"""
+    from cryptography import x509
+
+    try:
+        return [x509.IPAddress(ipaddress.ip_address(address))] if address else []
+    except ValueError:
+        return []
 
 
 def _usage(*, signs_certificates: bool) -> Any:
