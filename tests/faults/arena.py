@@ -97,8 +97,16 @@ class Arena:
     def at(self, node: str) -> Link:
         """A connection to that node."""
         if node not in self._links:
-            self._links[node] = Link(self.home, node)
+            self._links[node] = Link(self.home_of(node), node)
         return self._links[node]
+
+    def home_of(self, node: str) -> Path:
+        """Where a node lives: all share one machine here."""
+        return self.home
+
+    @property
+    def homes(self) -> list[Path]:
+        return [self.home]
 
     @property
     def living(self) -> list[str]:
@@ -106,7 +114,7 @@ class Arena:
 
     @property
     def client(self) -> Cluster:
-        return connect(self.home, node=self.living[0])
+        return connect(self.home_of(self.living[0]), node=self.living[0])
 
     def ask(self, node: str, op: str, **args: Any) -> Any:
         return self.at(node).ask(Call(op, args, object))
@@ -127,7 +135,7 @@ class Arena:
 
     def story(self) -> str:
         rows = [msgspec.to_builtins(row) for row in self.ps().values()]
-        logs = [(self.home / "nodes" / name / "node.log").read_text()[-3000:] for name in self.pids]
+        logs = [(self.home_of(name) / "nodes" / name / "node.log").read_text()[-3000:] for name in self.pids]
         return "\n".join([str(rows), *logs])
 
     # -- programs --------------------------------------------------------------------------------
@@ -173,7 +181,7 @@ class Arena:
         """Begin something that tells its stages; its outcome."""
 
         def run(stages: list[str]) -> Any:
-            link = Link(self.home, via)
+            link = Link(self.home_of(via), via)
             try:
                 stream = link.stream(Call(op, args, object))
                 while True:
@@ -194,7 +202,7 @@ class Arena:
     def reached(self, node: str, point: str, move: Future[Any]) -> None:
         """Wait until a move is held there."""
         waiting = self._pool.submit(
-            Link(self.home, node).ask, Call("testing.reached", {"point": point}, object)
+            Link(self.home_of(node), node).ask, Call("testing.reached", {"point": point}, object)
         )
         self.until(lambda: waiting.done() or move.done(), f"{point} at {node}")
         if not waiting.done():
@@ -280,7 +288,7 @@ class Arena:
         }
         self.until(lambda: not any(map(_lives, hosts)), "no host is left")
         for node in self.living:
-            folder = self.home / "nodes" / node / "logs"
+            folder = self.home_of(node) / "nodes" / node / "logs"
             self.until(
                 lambda folder=folder: not folder.exists() or not any(folder.iterdir()), "no log is left"
             )
@@ -318,7 +326,7 @@ class Arena:
 
     def _stopped(self) -> list[int]:
         found: list[int] = []
-        for process in processes_of(self.home):
+        for process in (each for home in self.homes for each in processes_of(home)):
             try:
                 if process.status() == psutil.STATUS_STOPPED:
                     found.append(process.pid)

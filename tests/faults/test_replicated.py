@@ -1,0 +1,108 @@
+"""The control plane on three machines: it is carried over while it is in use, and any one of them may die."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sojourn.client import connect, embedded
+from sojourn.errors import SojournError, UsageError, WrongState
+
+from .arena import SOON
+from .machines import Machines, machines
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Machines]:
+    with machines(tmp_path, "b") as here:
+        yield here
+
+
+@contextlib.contextmanager
+def commuting(here: Machines, name: str, *nodes: str) -> Iterator[list[int]]:
+    """A process that is moved from one of these nodes to the next, all the time; how often that worked."""
+    done: list[int] = []
+    stop = threading.Event()
+
+    def commute() -> None:
+        for node in itertools.cycle(nodes):
+            if stop.is_set():
+                return
+            with contextlib.suppress(SojournError):  # the control plane may be away for a moment
+                with connect(here.home_of(nodes[0])) as client:
+                    client.process(name).move(node)
+                done.append(1)
+
+    thread = threading.Thread(target=commute)
+    thread.start()
+    try:
+        yield done
+    finally:
+        stop.set()
+        thread.join(SOON)
+        assert not thread.is_alive()
+
+
+def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough: bool) -> None:
+    """Joining the third machine carries a registry over that is being written; then the first machine dies."""
+    here = three
+    with pytest.raises(WrongState, match="the control plane of b is on this machine"):
+        embedded.down(here.home)
+    steady, roaming = here.ticker("steady", "b"), here.ticker("roaming", "b")
+    arriving, there = here.ticker("arriving", "b"), here.ticker("there", "n1")
+    with commuting(here, "roaming", "b", "n1") as moves:
+        here.join("c")
+        here.replicated()
+        begun = len(moves)
+        here.until(lambda: len(moves) > begun + 1, "moves go on at the new servers")
+    here.until(lambda: here.row("roaming").state == "running", "the last move is over")
+    if here.row("roaming").node == "n1":
+        here.move("roaming", "b").result(SOON)
+    rows = here.ps()
+    here.hold("n1", "target.ready")
+    arrival = here.move("arriving", "n1")
+    here.reached("n1", "target.ready", arrival)
+    with commuting(here, "roaming", "b", "c") as moves:
+        here.until(lambda: len(moves) > 1, "it goes to and fro")
+        here.power_off("n1")
+        for journal in (steady, roaming):
+            here.ticks(journal)
+        begun = len(moves)
+        here.until(lambda: len(moves) > begun + 1, "moves go on without the host")
+    with pytest.raises(SojournError):
+        arrival.result(SOON)
+    here.ticks(arriving)
+    here.until(lambda: here.row("there").state == "lost", "what was there is lost")
+    after = here.ps()
+    assert after.keys() == rows.keys()
+    assert all(after[name].id == row.id and after[name].epoch >= row.epoch for name, row in rows.items())
+    here.until(lambda: "2 of 3 up" in here.plane("b")["told"], "it is said that one is missing")
+    with pytest.raises(UsageError, match="while that machine is away nobody joins"):
+        here.ask("b", "token")
+    with pytest.raises(WrongState, match="loses its majority"):
+        embedded.down(here.home_of("c"))
+    here.ticker("new", "c")
+    if thorough:
+        comes_back(here)
+
+
+def comes_back(here: Machines) -> None:
+    """The first machine is started again: its server catches up, its authority lets in newcomers, and now another one
+    may die.
+    """
+    with pytest.raises(UsageError, match="goes on on other machines"):
+        embedded.up(here.home)
+    here.pids["n1"] = embedded.start(here.home)["nodes"][0]["pid"]
+    here._killed.discard("n1")
+    here.replicated()
+    here.join("d")
+    here.until(lambda: here.move("new", "d").result(SOON)["to"] == "d", "it goes to the newcomer")
+    assert here.plane("d")["servers"] == ["the host", "b", "c"]
+    here.power_off("c")
+    here.until(lambda: "2 of 3 up" in here.plane("d")["told"], "it is said that one is missing")
+    here.until(lambda: here.move("new", "n1", via="d").result(SOON)["to"] == "n1", "moves go on")
