@@ -13,13 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from sojourn.client import connect, embedded
-from sojourn.client.calls import Call
-from sojourn.errors import SojournError, Unavailable
+from sojourn.client.calls import PlaneInfo
+from sojourn.errors import Unavailable
 from sojourn.names import server as servers
 from sojourn.node import config
 from sojourn.testing.leaks import gone
@@ -75,23 +74,28 @@ class Machines(Arena):
             except Unavailable:
                 assert time.monotonic() < end
 
-    def plane(self, node: str) -> dict[str, Any]:
+    def plane(self, node: str) -> PlaneInfo:
         """What that node says of the control plane."""
         with connect(self.home_of(node)) as client:
-            return client.link.ask(Call("plane", {}, dict))
+            return client.plane()
 
     def replicated(self) -> None:
         """Wait until every machine has heard of three servers, and its own lets it in."""
         for home in self.homes:
             self.until(lambda home=home: config.layout(home) is not None, f"{home} knows of the servers")
         for node in self.living:
-            self.until(lambda node=node: "any one of them may fail" in self.plane(node)["told"], "all are up")
+            self.until(lambda node=node: "any one of them may fail" in self.plane(node).told, "all are up")
 
     def server(self, node: str) -> int:
         """The pid of that machine's NATS server."""
         pid = servers.running(config.nats_folder(self.home_of(node)))
         assert pid is not None
         return pid
+
+    def starts(self, node: str) -> None:
+        """A machine that died is started again."""
+        self.pids[node] = embedded.start(self.home_of(node))["nodes"][0]["pid"]
+        self._killed.discard(node)
 
     def power_off(self, node: str) -> None:
         """Everything on that machine dies at once."""

@@ -54,7 +54,8 @@ def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough
     with pytest.raises(WrongState, match="the control plane of b is on this machine"):
         embedded.down(here.home)
     steady, roaming = here.ticker("steady", "b"), here.ticker("roaming", "b")
-    arriving, there = here.ticker("arriving", "b"), here.ticker("there", "n1")
+    arriving = here.ticker("arriving", "b")
+    here.ticker("there", "n1")
     with commuting(here, "roaming", "b", "n1") as moves:
         here.join("c")
         here.replicated()
@@ -81,7 +82,7 @@ def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough
     after = here.ps()
     assert after.keys() == rows.keys()
     assert all(after[name].id == row.id and after[name].epoch >= row.epoch for name, row in rows.items())
-    here.until(lambda: "2 of 3 up" in here.plane("b")["told"], "it is said that one is missing")
+    here.until(lambda: "2 of 3 up" in here.plane("b").told, "it is said that one is missing")
     with pytest.raises(UsageError, match="while that machine is away nobody joins"):
         here.ask("b", "token")
     with pytest.raises(WrongState, match="loses its majority"):
@@ -97,12 +98,11 @@ def comes_back(here: Machines) -> None:
     """
     with pytest.raises(UsageError, match="goes on on other machines"):
         embedded.up(here.home)
-    here.pids["n1"] = embedded.start(here.home)["nodes"][0]["pid"]
-    here._killed.discard("n1")
+    here.starts("n1")
     here.replicated()
     here.join("d")
     here.until(lambda: here.move("new", "d").result(SOON)["to"] == "d", "it goes to the newcomer")
-    assert here.plane("d")["servers"] == ["the host", "b", "c"]
+    assert here.plane("d").servers == ["the host", "b", "c"]
     here.power_off("c")
-    here.until(lambda: "2 of 3 up" in here.plane("d")["told"], "it is said that one is missing")
+    here.until(lambda: "2 of 3 up" in here.plane("d").told, "it is said that one is missing")
     here.until(lambda: here.move("new", "n1", via="d").result(SOON)["to"] == "n1", "moves go on")

@@ -82,7 +82,7 @@ def test_a_further_machine_joins_and_takes_processes(arena: Arena, elsewhere: Pa
         with pytest.raises(UsageError, match="not on this machine"):
             there.token()
     assert not (elsewhere / "authority").exists()
-    with pytest.raises(WrongState, match="far on other machines"):
+    with pytest.raises(WrongState, match="control plane of far is on this machine"):
         embedded.down(arena.home)
     assert arena.move("t", "n2", via="n1").result(SOON)["to"] == "n2"
     embedded.down(elsewhere)

@@ -43,8 +43,9 @@ def up(nodes: int, listen: str | None, nats: str | None, as_json: bool) -> None:
 @click.command(epilog="\b\nExample:\n  sojourn nodes --json | jq -r '.[].name'")
 @json_option
 def nodes(as_json: bool) -> None:
-    """List the nodes and the interpreters they offer."""
-    rows = connect().nodes()
+    """List the nodes and the interpreters they offer, and say how the control plane stands."""
+    cluster = connect()
+    rows = cluster.nodes()
     if as_json:
         return show.as_json(rows)
     heads = ("NAME", "STATE", "PROCESSES", "LOAD", "ADDRESS", "INTERPRETERS")
@@ -62,19 +63,25 @@ def nodes(as_json: bool) -> None:
             for r in rows
         ],
     )
+    click.echo(f"control plane: {cluster.plane().told}")
 
 
 @click.command(epilog="\b\nExample:\n  sojourn down          its logs stay in SOJOURN_HOME")
 @click.option("--force", is_flag=True, help="Also when nodes on other machines lose their control plane.")
 @json_option
 def down(force: bool, as_json: bool) -> None:
-    """End the cluster of SOJOURN_HOME and every process in it; on a machine that has joined one, its node."""
+    """End the cluster of SOJOURN_HOME and every process in it; on a machine that has joined one, its node.
+
+    Refused, unless forced, when nodes on other machines would be left without a control plane.
+    """
     from sojourn.client import embedded
 
     answer = embedded.down(home_path(), force=force)
     if as_json:
         show.as_json(answer)
     else:
+        for warning in answer["warnings"]:
+            click.echo(f"warning: {warning}", err=True)
         click.echo(f"the cluster at {home_path()} is down")
 
 

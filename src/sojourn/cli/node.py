@@ -32,7 +32,8 @@ def node(
     """Make this machine a node of a cluster that runs elsewhere; returns when it is ready.
 
     Without --join it starts the node of a machine that has joined before, and where `sojourn up` was run, the nodes
-    that were killed, after a reboot all of them. `sojourn down` ends a node that has joined, and it stays a member.
+    that were killed, after a reboot all of them, or all that went down while the cluster went on elsewhere. `sojourn
+    down` ends a node that has joined, and it stays a member.
     SOJOURN_HOME is where it keeps itself.
     """
     if ctx.invoked_subcommand is not None:

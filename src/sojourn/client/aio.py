@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sojourn.client import calls, copies
-from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
+from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, PlaneInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.images import AsyncClusterImages, AsyncProcessImages
@@ -188,6 +188,10 @@ class AsyncCluster(AsyncClusterUpkeep, AsyncClusterImages, AsyncClusterMembershi
     async def nodes(self) -> list[NodeInfo]:
         """The nodes of the cluster."""
         return await self.link.ask(calls.nodes())
+
+    async def plane(self) -> PlaneInfo:
+        """How the control plane stands."""
+        return await self.link.ask(calls.plane())
 
     async def events(
         self, *, follow: bool = False, process: str | None = None, since: float | None = None

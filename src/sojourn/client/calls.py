@@ -54,6 +54,15 @@ class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
 
 
+class PlaneInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How the control plane stands, and what it costs the other machines when this one ends."""
+
+    told: str  # in words
+    servers: list[str] = []  # the machines that carry it
+    costs: list[str] = []
+    fatal: bool = False  # they would be left without it
+
+
 class MoveReport(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "from", "target": "to"}):
     """How a move went. `downtime_ms` is from the last opcode at the source to the first at the target."""
 
@@ -190,6 +199,10 @@ def ps(*, all: bool) -> Call[list[ProcessInfo]]:
 
 def nodes() -> Call[list[NodeInfo]]:
     return Call("nodes", {}, list[NodeInfo], repeatable=True)
+
+
+def plane() -> Call[PlaneInfo]:
+    return Call("plane", {}, PlaneInfo, repeatable=True)
 
 
 def logs(name: str, *, follow: bool, out: bool, err: bool) -> Call[dict[str, Any]]:

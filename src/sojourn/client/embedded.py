@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sojourn.client.calls import Call
+from sojourn.client.calls import PlaneInfo
 from sojourn.client.sync import connect
 from sojourn.errors import SojournError, WrongState, from_wire
 
@@ -52,7 +52,7 @@ def down(home: Path, *, force: bool = False) -> Any:
     Raises:
         WrongState: nodes on other machines would lose their control plane; not with `force`. SojournError.
     """
-    said = _said_of_plane(home)
+    said = _costs(home)
     if said.fatal and not force:
         raise WrongState(
             said.costs[0],
@@ -67,20 +67,13 @@ def doctor(home: Path) -> Any:
     return _run(["sojourn.node.doctor", str(home)], home)
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of the control plane."""
-
-    costs: list[str] = []
-    fatal: bool = False
-
-
-def _said_of_plane(home: Path) -> _Said:
+def _costs(home: Path) -> PlaneInfo:
     """What it costs the other machines when this one goes away."""
     try:
         with connect(home) as cluster:
-            return cluster.link.ask(Call("plane", {}, _Said))
+            return cluster.plane()
     except SojournError:
-        return _Said()  # nobody there to ask
+        return PlaneInfo(told="nobody is there to ask")
 
 
 def _given(**options: str | None) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sojourn.client import calls, copies
-from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, ProcessInfo
+from sojourn.client.calls import Call, Chunk, Ended, MoveReport, NodeInfo, PlaneInfo, ProcessInfo
 from sojourn.client.copies import CloneReport
 from sojourn.client.home import NodeEntry, home_path, in_order, nobody_answers
 from sojourn.client.images import ClusterImages, ProcessImages
@@ -235,6 +235,10 @@ class Cluster(ClusterUpkeep, ClusterImages, ClusterMembership):
     def nodes(self) -> list[NodeInfo]:
         """The nodes of the cluster."""
         return self.link.ask(calls.nodes())
+
+    def plane(self) -> PlaneInfo:
+        """How the control plane stands."""
+        return self.link.ask(calls.plane())
 
     def events(
         self, *, follow: bool = False, process: str | None = None, since: float | None = None

@@ -84,7 +84,7 @@ def told(servers: Collection[str], living: Collection[str]) -> str:
         state = f"{up} of {SERVERS} up: no further one may fail"
     else:
         state = f"{up} of {SERVERS} up: too few, nothing can be written"
-    return f"{SERVERS} servers ({names}): {state}"
+    return f"{len(servers)} servers ({names}): {state}"
 
 
 def shown(site: str) -> str:

@@ -41,6 +41,7 @@ from sojourn.names.server import Server
 from sojourn.trust.identity import Identity
 
 HEARTBEAT = 2.0  # seconds between signs of life of a watch
+PATIENCE = 3  # attempts to watch at one server that came to nothing
 MARKER_TTL = 60.0  # seconds that an expiry stays visible to those who begin to watch
 TOMBSTONE_TTL = 600  # seconds that a removed name is remembered
 LEASE_TRIES = 10  # after an outage renewals that were delayed land one by one
@@ -189,12 +190,17 @@ class NatsRegistry:
     # -- the watch -------------------------------------------------------------------------------
 
     async def watch(self) -> AsyncIterator[Change | Snapshot | Synced]:
+        failures = 0
         while True:
             self._reconnected.clear()
             try:
                 async for step in self._watch_once():
                     yield step
+                    failures = 0
             except Unavailable:
+                failures += 1
+                if failures % PATIENCE == 0:  # this server may be cut off from the others
+                    await self._client.force_reconnect()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.2):
                         await self._reconnected.wait()

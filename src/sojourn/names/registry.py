@@ -102,7 +102,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # of the site (model.plane)
     url: str  # for members
     route: str  # HOST:PORT, for the other servers
-    pin: str  # SHA-256 of its public key, hexadecimal: the other servers speak to this one alone
+    pin: str  # SHA-256 of its public key, hexadecimal: by which the other servers know it
+    fingerprint: str  # SHA-256 of its certificate: by which members know it
 
 
 class Plane(msgspec.Struct, frozen=True, kw_only=True):

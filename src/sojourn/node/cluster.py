@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -195,7 +196,8 @@ async def serve(home: Path, name: str, cluster: Cluster, ready: Callable[[Any], 
     logs.set_up(name)
     logs.hide(*cluster.nats.passwords)
     folder = config.node_folder(home, name)
-    tls = contexts.calling(config.trusted(home), config.credentials(home, name), names=True)
+    mine, known = config.credentials(home, name), functools.partial(config.servers_known, home)
+    tls = contexts.calling(config.trusted(home), mine, names=True, known=known)
     registry = await _connected(home, name, cluster, tls if cluster.nats.expect else None)
     node = Node(
         name,

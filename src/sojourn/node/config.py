@@ -133,6 +133,12 @@ def control(home: Path, cluster: Cluster) -> Server:
     return Server(urls=[site.url for site in sites], expect=cluster.nats.expect)
 
 
+def servers_known(home: Path) -> list[str] | None:
+    """The fingerprints of the servers' certificates; None as long as there is one server, known by its name."""
+    known = layout(home)
+    return [site.fingerprint for site in known.sites] if known is not None else None
+
+
 def nats_folder(home: Path) -> Path:
     """Of the server that is, or should be, this machine's part of the control plane."""
     known = layout(home)

@@ -30,6 +30,7 @@ import psutil
 from sojourn._util import kernel
 from sojourn.errors import SojournError
 from sojourn.machines.python.interpreters import Interpreters
+from sojourn.model.plane import SERVERS
 from sojourn.names import server
 from sojourn.node import config
 
@@ -280,6 +281,36 @@ def _cluster(home: Path) -> Iterator[Finding]:
         yield bad("cluster", f"nodes that do not answer: {', '.join(silent)}", "what ran there is lost", advice)
     else:
         yield ok("cluster", f"{len(cluster.nodes)} nodes answer")
+    if cluster.nats.expect:
+        yield _plane(home, cluster)
+
+
+def _plane(home: Path, cluster: config.Cluster) -> Finding:
+    known = config.layout(home)
+    urls = config.control(home, cluster).urls
+    silent = [url for url in urls if not _called(server.place(url))]
+    said = f"{len(urls) - len(silent)} of {len(urls)} servers answer"
+    if len(silent) > len(urls) // 2:
+        advice = "start the machines that carry it: `sojourn node`, or end theirs and `sojourn up` anew"
+        return bad("control plane", said, "nothing starts, moves or is written down; what runs goes on", advice)
+    if known is None:
+        limits = "when the machine where `sojourn up` was run dies, the cluster goes with it"
+        advice = "nodes on three machines, by `sojourn node --join`, make it three servers; two would be no majority"
+        return limited("control plane", f"{said}, not replicated", limits, advice) if cluster.joined else ok(
+            "control plane", f"{said}, not replicated: that takes nodes on three machines"
+        )
+    if silent or len(urls) < SERVERS:
+        limits = "no further machine of those that carry it may fail"
+        return limited("control plane", said, limits, "start the missing one again: `sojourn node` there")
+    return ok("control plane", f"{said}: any one of them may fail")
+
+
+def _called(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, 2):
+            return True
+    except OSError:
+        return False
 
 
 def _answers(path: str) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import logging
 import os
 import time
@@ -50,8 +51,8 @@ AGAIN = 0.5  # seconds between attempts at what did not work
 
 async def keeper_registry(home: Path, cluster: Cluster) -> NatsRegistry:
     """The registry as the keeper, who may write down members. Raises Unavailable."""
-    mine = config.keeper_credentials(home)
-    tls = contexts.calling(config.trusted(home), mine, names=True) if cluster.nats.expect else None
+    mine, known = config.keeper_credentials(home), functools.partial(config.servers_known, home)
+    tls = contexts.calling(config.trusted(home), mine, names=True, known=known) if cluster.nats.expect else None
     return await NatsRegistry.connect(config.control(home, cluster), founding.keeper(cluster.cluster), tls=tls)
 
 

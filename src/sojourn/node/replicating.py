@@ -156,14 +156,12 @@ class Replicating:
         pair.save(folder, "server")
         certificates = {HOST: pair.certificate}
         route = address(host, free_port(host))
-        sites = [
-            Site(name=HOST, url=self._cluster.nats.urls[0], route=route, pin=authorities.pin(pair.certificate))
-        ]
+        sites = [_site(HOST, self._cluster.nats.urls[0], route, pair.certificate)]
         for name, said in prepared.items():
             there, _ = servers.place(said.route)
             certificate, _ = authority.answer(said.request, who, address=there)
             certificates[name] = certificate
-            sites.append(Site(name=name, url=said.url, route=said.route, pin=authorities.pin(certificate)))
+            sites.append(_site(name, said.url, said.route, certificate))
         return certificates, sites
 
     def _begun(self, folder: Path, layout: Layout) -> servers.Launch:
@@ -225,3 +223,13 @@ class Replicating:
         return servers.start(
             folder, name=self._cluster.nats.expect, authority=config.trusted(self._home), store=first / "store"
         )
+
+
+def _site(name: str, url: str, route: str, certificate: bytes) -> Site:
+    return Site(
+        name=name,
+        url=url,
+        route=route,
+        pin=authorities.pin(certificate),
+        fingerprint=authorities.fingerprint(certificate),
+    )

@@ -7,8 +7,11 @@ compares host names, the name is that of the server's role.
 
 from __future__ import annotations
 
+import hashlib
 import ssl
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Self
 
 from sojourn.errors import SojournError
 from sojourn.trust.credentials import Credentials
@@ -21,11 +24,45 @@ def serving(authority: Path, mine: Credentials) -> ssl.SSLContext:
     return _filled(context, authority, mine)
 
 
-def calling(authority: Path, mine: Credentials, *, names: bool = False) -> ssl.SSLContext:
-    """For a member that calls; with `names` the host name of who answers is compared."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def calling(
+    authority: Path,
+    mine: Credentials,
+    *,
+    names: bool = False,
+    known: Callable[[], Collection[str] | None] | None = None,
+) -> ssl.SSLContext:
+    """For a member that calls; with `names` the host name of who answers is compared, and with `known` the SHA-256 of
+    its certificate too, unless that gives None.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if known is None else _Choosy(known)
     context.check_hostname = names
     return _filled(context, authority, mine)
+
+
+class _Choosy(ssl.SSLContext):
+    """The context of `_Checked`."""
+
+    def __new__(cls, known: Callable[[], Collection[str] | None]) -> Self:
+        self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        self.known = known
+        self.sslobject_class = _Checked
+        return self
+
+    known: Callable[[], Collection[str] | None]
+
+
+class _Checked(ssl.SSLObject):
+    """Looks, when the handshake is over, whether the other side's certificate is one of those that are known."""
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        assert isinstance(self.context, _Choosy)
+        known = self.context.known()
+        if known is None:
+            return
+        shown = self.getpeercert(binary_form=True)
+        if shown is None or hashlib.sha256(shown).hexdigest() not in known:
+            raise ssl.SSLCertVerificationError("the certificate is not, or no longer, one of the servers'")
 
 
 def open_door(mine: Credentials) -> ssl.SSLContext:
