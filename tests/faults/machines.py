@@ -18,8 +18,9 @@ import psutil
 
 from sojourn.client import connect, embedded
 from sojourn.client.calls import PlaneInfo
-from sojourn.errors import Unavailable
+from sojourn.errors import NodeLost, NotFound, Unavailable, WrongState
 from sojourn.names import server as servers
+from sojourn.names.registry import Site
 from sojourn.node import config
 from sojourn.testing.leaks import gone
 
@@ -86,11 +87,33 @@ class Machines(Arena):
         for node in self.living:
             self.until(lambda node=node: "any one of them may fail" in self.plane(node).told, "all are up")
 
+    @property
+    def sites(self) -> dict[str, Site]:
+        """The servers of the control plane, by the node of their machine."""
+        known = config.layout(self.home)
+        assert known is not None
+        return {site.name or "n1": site for site in known.sites}
+
+    def outcast(self, node: str) -> None:
+        """That node is nobody's any more."""
+        self._killed.add(node)
+
     def server(self, node: str) -> int:
         """The pid of that machine's NATS server."""
         pid = servers.running(config.nats_folder(self.home_of(node)))
         assert pid is not None
         return pid
+
+    def moves(self, name: str, to: str, via: str) -> None:
+        """Move it, as soon as that works: the servers may be choosing one to lead, a short lease may have run out."""
+
+        def moved() -> bool:
+            try:
+                return self.move(name, to, via=via).result(SOON)["to"] == to
+            except (Unavailable, NodeLost, NotFound, WrongState):
+                return self.row(name).node == to
+
+        self.until(moved, f"{name} moves to {to}")
 
     def starts(self, node: str) -> None:
         """A machine that died is started again."""

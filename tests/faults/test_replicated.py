@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sojourn.client import connect, embedded
 from sojourn.errors import SojournError, UsageError, WrongState
+from sojourn.names import server as servers
 
 from .arena import SOON
 from .machines import Machines, machines
@@ -53,6 +57,9 @@ def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough
     here = three
     with pytest.raises(WrongState, match="the control plane of b is on this machine"):
         embedded.down(here.home)
+    with connect(here.home) as client:
+        assert "the control plane of b is on this machine" in client.drain("n1").warnings[0]
+        client.undrain("n1")
     steady, roaming = here.ticker("steady", "b"), here.ticker("roaming", "b")
     arriving = here.ticker("arriving", "b")
     here.ticker("there", "n1")
@@ -63,7 +70,7 @@ def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough
         here.until(lambda: len(moves) > begun + 1, "moves go on at the new servers")
     here.until(lambda: here.row("roaming").state == "running", "the last move is over")
     if here.row("roaming").node == "n1":
-        here.move("roaming", "b").result(SOON)
+        here.moves("roaming", "b", via="n1")
     rows = here.ps()
     here.hold("n1", "target.ready")
     arrival = here.move("arriving", "n1")
@@ -101,8 +108,39 @@ def comes_back(here: Machines) -> None:
     here.starts("n1")
     here.replicated()
     here.join("d")
-    here.until(lambda: here.move("new", "d").result(SOON)["to"] == "d", "it goes to the newcomer")
+    here.moves("new", "d", via="b")
     assert here.plane("d").servers == ["the host", "b", "c"]
     here.power_off("c")
     here.until(lambda: "2 of 3 up" in here.plane("d").told, "it is said that one is missing")
-    here.until(lambda: here.move("new", "n1", via="d").result(SOON)["to"] == "n1", "moves go on")
+    here.moves("new", "n1", via="d")
+
+
+def test_a_machine_with_a_server_is_expelled(three: Machines, thorough: bool) -> None:
+    """It cannot hear of it, and its server goes on: the other two speak to it no more, nor does any node."""
+    if not thorough:
+        pytest.skip("with --thorough")
+    here = three
+    here.join("c")
+    here.replicated()
+    here.ticker("t", "n1")
+    server = psutil.Process(here.server("b"))
+    _, port = servers.place(here.sites["b"].route)
+    os.kill(here.pids["b"], signal.SIGSTOP)
+    try:
+        here.ask("n1", "expel", name="b")
+        here.until(lambda: "b" not in here.plane("c").servers, "it is no server any more")
+
+        def cut_off() -> bool:
+            ends = [one.raddr.port for one in server.net_connections("inet") if one.status == "ESTABLISHED"]
+            routes = {servers.place(site.route)[1] for site in here.sites.values()} | {port}
+            return not routes & set(ends) and not [
+                one for one in server.net_connections("inet")
+                if one.laddr.port == port and one.status == "ESTABLISHED"
+            ]  # fmt: skip
+
+        here.until(cut_off, "no other server has a connection with it")
+        assert server.is_running()
+        here.moves("t", "c", via="n1")
+    finally:
+        os.kill(here.pids["b"], signal.SIGCONT)
+    here.outcast("b")

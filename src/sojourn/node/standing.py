@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sojourn.model import plane as model
+from sojourn.node.replica import without_expelled
 from sojourn.node.requests import Nothing
 from sojourn.node.talk import Emit
 from sojourn.trust.identity import NODE
@@ -48,7 +49,9 @@ class Standing:
 
     def _servers(self) -> tuple[str, ...]:
         plane = self._node.directory.plane()
-        return tuple(site.name for site in plane.sites) if plane is not None else (model.HOST,)
+        if plane is None:
+            return (model.HOST,)
+        return tuple(site.name for site in without_expelled(plane, self._node.directory))
 
     def _living(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
