@@ -52,7 +52,7 @@ from sojourn.trust import contexts
 
 log = logging.getLogger(__name__)
 
-READY = 20.0  # seconds for all nodes to be ready
+READY = 40.0  # seconds for all nodes to be ready; one that died has to wait for its old lease to run out
 PATIENCE = 15.0  # seconds for a majority of several servers to be there
 ENDING = 6.0  # seconds for nodes to end when asked
 
