@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sojourn.testing import LocalCluster, processes_of
+from sojourn.testing.leaks import SCRATCH
 
 SOJOURN = [sys.executable, "-m", "sojourn.cli.main"]
 
@@ -214,7 +215,7 @@ def test_completion_knows_the_processes(shell: Shell, script: Any) -> None:
 
 
 def test_up_and_down_leave_nothing_but_logs() -> None:
-    with tempfile.TemporaryDirectory(prefix="sojourn-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="sojourn-", dir=SCRATCH) as folder:
         home = Path(folder)
         shell = Shell(home)
         assert shell("up", "--nodes", "2").returncode == 0

@@ -39,6 +39,7 @@ from sojourn.image.opened import opened
 from sojourn.image.signing import Believed, KeyFile
 from sojourn.image.writing import finish
 from sojourn.testing import LocalCluster
+from sojourn.testing.leaks import SCRATCH
 
 COUNT = """
 import sys
@@ -360,7 +361,7 @@ def small_disk(size: str) -> Generator[Path]:
     """A file system of this size, for real."""
     if os.geteuid():
         pytest.skip("only root can mount a file system")
-    folder = Path(tempfile.mkdtemp(prefix="sojourn-disk-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="sojourn-disk-", dir=SCRATCH))
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False
     )
@@ -519,7 +520,7 @@ def test_over_down_and_up_and_from_one_cluster_to_another(tmp_path: Path) -> Non
     """The cluster's key outlives it; another cluster has another, and another hash seed."""
     program = tmp_path / "program.py"
     program.write_text(COUNT + "print(list({'a', 'b', 'c', 'd', 'e'}))\n")
-    homes = [Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp")) for _ in range(2)]
+    homes = [Path(tempfile.mkdtemp(prefix="sojourn-", dir=SCRATCH)) for _ in range(2)]
     lines = [b"%d\n" % number for number in range(0, 15_000_000, 100_000)]
     try:
         embedded.up(homes[0])

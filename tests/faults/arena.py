@@ -29,7 +29,7 @@ from sojourn.client.calls import Call, ProcessInfo
 from sojourn.client.sync import Link
 from sojourn.names import server as servers
 from sojourn.node import config
-from sojourn.testing.leaks import gone, processes_of
+from sojourn.testing.leaks import SCRATCH, gone, processes_of
 
 TICKER = """\
 import os, sys, time
@@ -62,7 +62,7 @@ class Arena:
         self._links: dict[str, Link] = {}
 
     def __enter__(self) -> Arena:
-        self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
+        self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir=SCRATCH))
         self.program = self.scratch / "ticker.py"
         self.program.write_text(TICKER)
         up = ["--home", str(self.home), "--nodes", str(self._nodes), "--lease", str(self._lease), "--faults"]

@@ -44,6 +44,7 @@ from sojourn.names.registry import Change, Member
 from sojourn.node import config
 from sojourn.node.membership import Membership
 from sojourn.node.peers import Peers
+from sojourn.testing.leaks import SCRATCH
 from sojourn.trust import contexts, tokens
 from sojourn.wire import greeting
 
@@ -53,7 +54,7 @@ from .arena import SOON, Arena
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
     """The home of another machine."""
-    home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="sojourn-", dir=SCRATCH))
     yield home
     with contextlib.suppress(SojournError):
         embedded.down(home)

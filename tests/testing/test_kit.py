@@ -55,7 +55,7 @@ def test_outcomes_compare_what_a_user_sees() -> None:
 def test_every_operator(operator: object, local_cluster: LocalCluster, tmp_path: Path) -> None:
     program = tmp_path / "count.py"
     program.write_text(
-        "for n in range(200):\n    print(n)\n    for _ in range(100_000): pass\nprint(input())\n"
+        "for n in range(1000):\n    print(n)\n    for _ in range(100_000): pass\nprint(input())\n"
     )
     scenario = Scenario(program, stdin=b"the end")
     for _ in range(3):  # the first move to a node takes as long as it takes to get ready there

@@ -377,6 +377,7 @@ def _check_by_reading() -> None:
             wrong.append("owner")
         if view.previous is None or view.previous.address != caller:
             wrong.append("previous")
+        me = view = None  # else it keeps itself, its callers and what they drop until a collection
         return wrong
 
     def outer() -> list[str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 
 DEADLINE = 5.0  # seconds for what was killed to be reaped
+# Where the kit makes its folders: short, since sockets lie there, and each worker's of pytest-xdist its own.
+SCRATCH = Path("/tmp", os.environ.get("PYTEST_XDIST_WORKER", ""))
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -75,5 +77,5 @@ def _descriptors() -> dict[int, str]:
 
 
 def _files() -> set[Path]:
-    folders = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")}
+    folders = {Path(tempfile.gettempdir()), SCRATCH, Path("/dev/shm")}
     return {path for folder in folders if folder.is_dir() for path in folder.glob("sojourn-*")}

@@ -17,7 +17,7 @@ from sojourn.client import Cluster, connect, embedded
 from sojourn.client.home import NodeEntry, nodes_of
 from sojourn.errors import SojournError, Unavailable
 from sojourn.testing.computers import Computer, Switch, why_not
-from sojourn.testing.leaks import gone
+from sojourn.testing.leaks import SCRATCH, gone
 
 
 class _Seed(msgspec.Struct):
@@ -46,7 +46,7 @@ class LocalCluster:
         self._nodes: list[NodeEntry] = []  # with namespaces
         self._ending = contextlib.ExitStack()
         self.home = Path()  # of the first node
-        self.shared = Path("/tmp")  # what every node sees by this path, for programs' files
+        self.shared = SCRATCH  # what every node sees by this path, for programs' files
         self.computers: dict[str, Computer] = {}  # by node, with namespaces
 
     def __enter__(self) -> LocalCluster:
@@ -54,7 +54,7 @@ class LocalCluster:
             raise Unavailable(f"a cluster over namespaces cannot be had here: {why}")
         with contextlib.ExitStack() as undo:
             # Short, since a unix socket's path holds 107 bytes, whatever TMPDIR says.
-            self._folder = self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir="/tmp"))
+            self._folder = self.home = Path(tempfile.mkdtemp(prefix="sojourn-", dir=SCRATCH))
             undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
             if self._namespaces:
                 self._up_apart(undo)

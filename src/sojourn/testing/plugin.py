@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -22,15 +23,17 @@ import platform
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sojourn.testing.computers import why_not
-from sojourn.testing.leaks import Leaks
+from sojourn.testing.leaks import SCRATCH, Leaks
 from sojourn.testing.local import LocalCluster
 
 FACTS = pytest.StashKey[dict[str, object]]()  # of the configuration: what a conftest wants recorded besides
@@ -48,11 +51,27 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):  # ignored where we were started by nohup or with &
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    worker: dict[str, Any] = getattr(config, "workerinput", {})  # of pytest-xdist, or none
+    if worker:
+        SCRATCH.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(SCRATCH)
     if config.getoption("--seed") is None:
-        config.option.seed = random.SystemRandom().randrange(1 << 32)
+        config.option.seed = worker.get("seed", random.SystemRandom().randrange(1 << 32))
     folder: str | None = config.getoption("--record")
-    if folder is not None:
+    if folder is not None and not worker:
         config.pluginmanager.register(_Recorder(config, Path(folder)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        with contextlib.suppress(OSError):  # somebody's leftover is in it, which is the test's that left it
+            SCRATCH.rmdir()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """All workers of pytest-xdist have the same seed."""
+    node.workerinput["seed"] = node.config.option.seed
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import signal
 import sys
 import time
+from types import FrameType
 
 import pytest
 
@@ -91,3 +93,16 @@ def test_the_end_of_a_sleep_is_found(seconds: float) -> None:
         signal.signal(signal.SIGALRM, former)
     assert found[0] is not None
     assert 0 < found[0] <= seconds / 2
+
+
+def test_the_checks_leave_no_frame_behind(unverified: pytest.MonkeyPatch) -> None:
+    """A frame in a cycle would keep the frames of the program that called, until a collection."""
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        layout.verify()
+        gc.collect()
+        assert not [thing for thing in gc.garbage if isinstance(thing, FrameType)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
