@@ -1,8 +1,14 @@
-"""The clock that figures are taken by: CLOCK_MONOTONIC of the running kernel, one for all processes of a computer.
+"""The clocks of nodes: the one that figures are taken by, and the wall clock.
+
+Figures: CLOCK_MONOTONIC of the running kernel, one for all processes of a computer.
 
 What `time.monotonic_ns` says is not that everywhere: a process may live in a time namespace, and one that has come from
 a machine that booted at another time goes on with the clocks it had there (`frames.world.clocks`). What is measured on
 both sides of a move must not depend on either, so it is read here.
+
+The wall clock may be wrong, is another one on every machine, and steps when somebody sets it: it is for people to read,
+and for what has to outlast a reboot (tokens, certificates). Nothing else is decided by it; so it is read here and
+nowhere else (ruff forbids it), and who reads it can be looked up.
 """
 
 from __future__ import annotations
@@ -49,6 +55,21 @@ def monotonic_ns() -> int:
 def waiting_ns() -> int:
     """Nanoseconds of the monotonic clock that calls which wait go by: the time namespace's."""
     return time.monotonic_ns() - _changed
+
+
+def wall() -> float:
+    """Seconds since 1970, as this machine believes."""
+    return time.time()
+
+
+def wall_ns() -> int:
+    """The same in nanoseconds."""
+    return time.time_ns()
+
+
+def shown(moment: float) -> str:
+    """A moment of the wall clock, for messages: 2026-01-31 12:30:59 UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
 
 
 def milliseconds(since: int, until: int) -> float:

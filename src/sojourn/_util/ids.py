@@ -8,7 +8,8 @@ chance of 2^-52.
 from __future__ import annotations
 
 import os
-import time
+
+from sojourn._util import clock
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 20
@@ -16,7 +17,7 @@ LENGTH = 20
 
 def new_id() -> str:
     """A new id."""
-    milliseconds = time.time_ns() // 1_000_000 & (1 << 48) - 1
+    milliseconds = clock.wall_ns() // 1_000_000 & (1 << 48) - 1
     number = milliseconds << 52 | int.from_bytes(os.urandom(7), "big") >> 4
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (LENGTH - 1), -1, -5))
 

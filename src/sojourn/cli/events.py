@@ -10,6 +10,7 @@ from datetime import datetime
 import click
 import msgspec
 
+from sojourn._util import clock
 from sojourn.cli import show
 from sojourn.cli.options import json_option, process_completion
 from sojourn.client import connect
@@ -27,7 +28,7 @@ class _Moment(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  (
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value).strip()
         if found := _SPAN.fullmatch(text):
-            return time.time() - float(found[1]) * _UNITS[found[2]]
+            return clock.wall() - float(found[1]) * _UNITS[found[2]]
         try:
             return float(text)
         except ValueError:

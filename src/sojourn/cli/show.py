@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import SojournError
 
 
@@ -43,7 +43,7 @@ def error(why: SojournError, *, json_wanted: bool) -> None:
 
 def age(started: float) -> str:
     """How long ago that was, in the two largest units: "3 d 4 h", "12 s"."""
-    left = max(0, int(time.time() - started))
+    left = max(0, int(clock.wall() - started))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)

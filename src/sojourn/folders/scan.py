@@ -12,10 +12,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sojourn._util import clock
 from sojourn.folders.manifest import CHUNK, MODES, MOST_ENTRIES, Entry, Manifest, digest_of, order
 
 TICK = 50_000_000  # nanoseconds; more than any kernel's clock for files needs
@@ -123,7 +123,7 @@ class Scan:
     def _read(self, path: bytes, full: bytes, sink: Sink | None) -> Entry:
         fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(fd, "rb", buffering=0) as file:
-            status, now = os.fstat(fd), time.time_ns()
+            status, now = os.fstat(fd), clock.wall_ns()
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EAGAIN, "it changed while it was read")
             chunks: list[bytes] = []

@@ -12,6 +12,7 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
+from sojourn._util import clock
 from sojourn.errors import ProtocolError
 from sojourn.folders.manifest import digest_of
 
@@ -60,7 +61,7 @@ class Store:
                 found.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in found)
         for modified, size, path in sorted(found):
-            if total <= cap or time.time() - modified < YOUNG:
+            if total <= cap or clock.wall() - modified < YOUNG:
                 break
             path.unlink(missing_ok=True)
             total -= size

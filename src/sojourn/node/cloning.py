@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn._util.ids import new_id
 from sojourn.errors import NotFound, Outdated, StaleEpoch, UsageError, WrongState
 from sojourn.machines.base import Host, Offer
@@ -184,7 +184,7 @@ class Cloning:
                     state=State.STARTING,
                     epoch=1,
                     moves=0,
-                    started=time.time(),
+                    started=clock.wall(),
                     pid=None,
                     move=clone,
                     stays=[],

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import os
 import secrets
-import time
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import (
     Refused,
     SojournError,
@@ -307,11 +307,11 @@ class Node:
     # -- telling ---------------------------------------------------------------------------------
 
     def _tell_up(self, why: str) -> None:
-        self.events.tell(events.NodeUp(time=time.time(), node=self.name, address=self.address, why=why))
+        self.events.tell(events.NodeUp(time=clock.wall(), node=self.name, address=self.address, why=why))
 
     def _tell_gone(self, name: str, incarnation: str, why: str) -> None:
         """Everybody sees it; the journal keeps the first that says so."""
-        gone = events.NodeGone(time=time.time(), node=self.name, gone=name, why=why)
+        gone = events.NodeGone(time=clock.wall(), node=self.name, gone=name, why=why)
         self.events.tell(gone, name=f"gone-{incarnation}")
 
     def _tell_lost(self, record: Record) -> None:
@@ -323,7 +323,7 @@ class Node:
         name, epoch = (process.name, process.record.epoch) if process else ("", 0)
         kind = events.Mended if mended else events.Trouble
         self.events.tell(
-            kind(time=time.time(), node=self.name, what=what, process=name, id=process_id, epoch=epoch)
+            kind(time=clock.wall(), node=self.name, what=what, process=name, id=process_id, epoch=epoch)
         )
 
     # -- processes -------------------------------------------------------------------------------

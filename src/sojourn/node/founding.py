@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 import traceback
 from pathlib import Path
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import Unavailable
 from sojourn.names.registry import Member
 from sojourn.node import config
@@ -79,7 +79,7 @@ def _found(home: Path, cluster: str, names: list[str]) -> None:
         place = config.node_folder(home, name)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         pair.save(place, "node")
-        members.append(Member(role=NODE, name=name, serial=serial, since=time.time()))
+        members.append(Member(role=NODE, name=name, serial=serial, since=clock.wall()))
     authority.issue(keeper(cluster))[0].save(folder, "keeper")
     place_of_nats.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority.issue(nats(cluster))[0].save(place_of_nats, "server")

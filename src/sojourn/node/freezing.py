@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn._util.ids import new_id
 from sojourn.errors import HostDied, InternalError, Outdated, StaleEpoch, Unavailable, WrongState
 from sojourn.frames.file import Image
@@ -215,7 +216,7 @@ class Freezing:
         detail = dict(offer.detail)
         said = Manifest(
             image=self._image,
-            frozen_at=time.time(),
+            frozen_at=clock.wall(),
             by=Maker(cluster=self._node.cluster.cluster, node=self._node.name),
             process=FrozenProcess(
                 id=record.id,

@@ -20,12 +20,12 @@ import fcntl
 import functools
 import logging
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import NameTaken, NotFound, SojournError, Unauthorized, Unavailable
 from sojourn.names.directory import Value
 from sojourn.names.nats_kv import NatsRegistry
@@ -168,7 +168,7 @@ async def expel(node: Node, home: Path, cluster: Cluster, name: str) -> Member:
         raise NotFound(f"there is no member {name!r}", advice=f"the members are: {names}")
     if member.expelled:
         return member
-    gone = msgspec.structs.replace(member, expelled=time.time())
+    gone = msgspec.structs.replace(member, expelled=clock.wall())
     keeper = await keeper_registry(home, cluster)
     try:
         await keeper.put_member(gone, new=False)

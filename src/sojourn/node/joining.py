@@ -16,12 +16,12 @@ import logging
 import secrets
 import socket
 import ssl
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import (
     NameTaken,
     ProtocolError,
@@ -115,7 +115,7 @@ class JoinDoor:
         # Worth nothing yet: members go by what is written down, and that comes after the token is used up.
         certificate, serial = await asyncio.to_thread(_sign, self._home, asked.request, who)
         self._tokens.use(asked.id, asked.secret)
-        member = Member(role=role, name=name, serial=serial, since=time.time())
+        member = Member(role=role, name=name, serial=serial, since=clock.wall())
         await self._keeper.put_member(member, new=True)
         await directory.until(lambda: directory.member(role, name) is not None)
         log.info("%s was let in", who)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn._util.ids import new_id
 from sojourn.errors import NameTaken, StaleEpoch, Unavailable
 from sojourn.machines.base import StartSpec
@@ -40,7 +40,7 @@ async def launch(node: Node, asked: Run) -> Record:
         node=node.name,
         address=node.address,
         machine=machine.kind,
-        started=time.time(),
+        started=clock.wall(),
         terminal=asked.terminal is not None,
         program=" ".join([program if asked.program else f"-m {program}", *asked.args])[:500],
     )

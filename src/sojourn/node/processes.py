@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import Busy, StaleEpoch, Unavailable, WrongState
 from sojourn.machines.base import Exit, Host
 from sojourn.model.process import Event, State, epoch_after
@@ -63,7 +63,7 @@ class Process:
         self.revision = known.revision
         self.host = host
         self.output = output
-        self.since = time.time()  # it has been here
+        self.since = clock.wall()  # it has been here
         self.settled = asyncio.Event()  # no move has it in its hands
         self.settled.set()
         self.moving = False  # from the request to the outcome of a move
@@ -231,4 +231,4 @@ def about(record: Record) -> dict[str, Any]:
 
 def told_of(record: Record, node: str) -> dict[str, Any]:
     """What every event about a process says; `node` tells it."""
-    return {"time": time.time(), "node": node, **about(record)["told"]}
+    return {"time": clock.wall(), "node": node, **about(record)["told"]}

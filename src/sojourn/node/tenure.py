@@ -9,6 +9,7 @@ that node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -72,6 +73,8 @@ class Keeper:
         self._tenancy = Tenancy(terms, now)
         self._observer = Observer.at(terms, now)
         self._sound_since = now
+        self._given_back = False
+        self._vanished = asyncio.Event()  # the registry has let our lease run out, by a clock that is not ours
         directory.listen(self._heard)
 
     # -- what moves ask --------------------------------------------------------------------------
@@ -120,8 +123,9 @@ class Keeper:
         self._observer.contact(time.monotonic())
 
     async def keep(self) -> None:
-        """Renew for ever."""
-        while True:
+        """Renew for ever; at once where it has run out too early: the control plane's wall clock may have stepped."""
+        while not self._given_back:
+            self._vanished.clear()
             pause = self.terms.renew_every
             try:
                 await self.take()
@@ -132,10 +136,13 @@ class Keeper:
                 log.critical("another daemon has the name %s; this one ends", self._name)
                 self._usurped()
                 return
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._vanished.wait()
 
     async def release(self) -> None:
         """Give the lease back, so that nobody waits for it to run out."""
+        self._given_back = True
         await self._registry.release(self._name, self._revision)
 
     # -- the others' -----------------------------------------------------------------------------
@@ -143,6 +150,8 @@ class Keeper:
     def _heard(self, kind: str, name: str, old: Value, new: Value) -> None:
         if kind == "node":
             self._look(name)
+        if (kind, name) == ("node", self._name) and new is None and not self._given_back:
+            self._vanished.set()
 
     def _look(self, node: str) -> None:
         if self._directory.node(node) is None:

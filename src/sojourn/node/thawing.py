@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +169,7 @@ class Thawing:
             address=node.address,
             machine=process.machine,
             epoch=process.epoch + 1,  # its log begins with what was written until the freeze
-            started=time.time(),
+            started=clock.wall(),
             program=process.program,
         )
         node.expected.add(record.id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn.errors import Unavailable, UsageError
 from sojourn.node import config, hosting
 from sojourn.node.talk import Emit
@@ -62,7 +62,7 @@ class Trusting:
             "url": url,
             "role": asked.role,
             "uses": asked.uses,
-            "expires": time.time() + asked.expires,
+            "expires": clock.wall() + asked.expires,
         }
 
     async def _expel(self, asked: Expel, emit: Emit) -> Any:

@@ -7,7 +7,8 @@ first instruction in the memory of one process, by `/proc/PID/mem`: a jump to co
 which asks the kernel and adds so many seconds to the wall clock, and to no other. The page is that process's own from
 then on. What it forks later has the same clock; what it executes has the kernel's again.
 
-Guarantee: no thread is in the middle of what is written over. The process is stopped for that, and looked at.
+Guarantee: no thread is in the middle of what is written over. The process is stopped for that, and looked at; one that
+has been stopped by somebody else stays so.
 
 Limits: x86-64. Who asks the kernel itself (by `syscall`), and the kernel for itself (the times of files), see the
 true time. A kernel may forbid to write to another process's code: `Unavailable`.
@@ -89,12 +90,14 @@ def _step(pid: int, memory: int, seconds: int) -> None:
     if free + len(code) > len(page):
         raise Unavailable("the page of the kernel's code has no room for ours")
     os.pwrite(memory, bytes(code), begin + free)
-    _stop(pid, [(begin + entry, begin + entry + _JUMP) for entry in entries])
+    stopped = None not in _counters(pid)
     try:
+        _stop(pid, [(begin + entry, begin + entry + _JUMP) for entry in entries])
         for entry, jump in entries.items():
             os.pwrite(memory, jump, begin + entry)
     finally:
-        os.kill(pid, signal.SIGCONT)
+        if not stopped:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _place(pid: int) -> tuple[int, int]:
@@ -128,23 +131,23 @@ def _functions(image: bytes) -> dict[str, int]:
 
 
 def _stop(pid: int, places: list[tuple[int, int]]) -> None:
-    """Stop it with no thread in any of these places."""
+    """Stop it with no thread in any of these places. Raises Unavailable."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         os.kill(pid, signal.SIGSTOP)
-        counters = [_counter(thread) for thread in Path(f"/proc/{pid}/task").iterdir()]
-        if None not in counters and not any(
-            begin < counter < end for counter in counters if counter is not None for begin, end in places
-        ):
+        counters = _counters(pid)
+        if None in counters:
+            continue  # it has yet to stop
+        if not any(begin < at < end for at in counters if at is not None for begin, end in places):
             return
-        if None not in counters:
-            os.kill(pid, signal.SIGCONT)
-    os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     raise Unavailable(f"process {pid} does not stop")
 
 
-def _counter(thread: Path) -> int | None:
-    """Where a stopped thread is in its program; None when it has not stopped yet."""
-    if (thread / "stat").read_text().rpartition(")")[2].split()[0] not in "Tt":
-        return None
-    return int((thread / "syscall").read_text().split()[-1], 16)
+def _counters(pid: int) -> list[int | None]:
+    """Where each thread of a stopped process is in its program; None for one that has not stopped."""
+    found: list[int | None] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        stopped = (thread / "stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+        found.append(int((thread / "syscall").read_text().split()[-1], 16) if stopped else None)
+    return found

@@ -21,6 +21,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from sojourn._util import clock
 from sojourn.errors import ProtocolError, UsageError
 from sojourn.trust.credentials import Credentials, write_private
 from sojourn.trust.identity import NODE, Identity
@@ -171,7 +172,7 @@ def fingerprint(pem: bytes) -> str:
 def _builder(subject: Any, issuer: Any, public: Any) -> Any:
     from cryptography import x509
 
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.fromtimestamp(clock.wall(), datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -25,12 +25,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
+from sojourn._util import clock
 from sojourn.errors import ProtocolError, TransferCut, Unauthorized
 from sojourn.trust import identity
 from sojourn.trust.identity import Identity
 
 T = TypeVar("T")
 BUFFER = 4 << 20  # of the socket
+_DATED = {9: "is not valid yet", 10: "has expired"}  # what OpenSSL says of certificates by the wall clock
 
 
 class Connection:
@@ -192,9 +194,20 @@ def refusal(why: ssl.SSLError) -> Unauthorized | ProtocolError | TransferCut:
     if isinstance(why, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TransferCut("the connection ended")
     reason = (why.reason or str(why)).lower().replace("_", " ")
+    if isinstance(why, ssl.SSLCertVerificationError) and why.verify_code in _DATED:
+        return Unauthorized(
+            f"the other side's certificate {_DATED[why.verify_code]}, by this machine's clock: "
+            f"{clock.shown(clock.wall())}",
+            advice="compare the clocks of both machines, and set the one that is wrong",
+        )
     if isinstance(why, ssl.SSLCertVerificationError):
         return Unauthorized(
             f"a certificate that this cluster's authority has not signed: {why.verify_message}"
+        )
+    if "certificate expired" in reason:
+        return Unauthorized(
+            "by the other side's clock our certificate has expired",
+            advice="compare the clocks of both machines, and set the one that is wrong",
         )
     if "certificate" in reason or "unknown ca" in reason:
         return Unauthorized(f"no membership of this cluster was proved: {reason}")

@@ -20,12 +20,12 @@ import hashlib
 import hmac
 import os
 import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from sojourn._util import clock
 from sojourn._util.ids import is_id, new_id
 from sojourn.errors import Unauthorized, UsageError
 from sojourn.trust.credentials import write_private
@@ -71,7 +71,7 @@ def read(text: str) -> Token:
 class Tokens:
     """The tokens of one authority, in a folder. `now` is the wall clock."""
 
-    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, now: Callable[[], float] = clock.wall) -> None:
         self._folder = folder
         self._now = now
 
