@@ -1,8 +1,8 @@
 """A cluster to break: fault points, kills, and what must hold afterwards.
 
-The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid, into
-a journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in the
-journal as a number that comes twice or never; a log that lost or doubled something differs from what the plain
+The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid and the
+time, into a journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in
+the journal as a number that comes twice or never; a log that lost or doubled something differs from what the plain
 program writes.
 """
 
@@ -37,13 +37,14 @@ journal, count, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 ballast = b"x" * (int((sys.argv[4:] or ["0"])[0]) << 20)
 for number in range(count):
     fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(fd, b"%d %d\\n" % (number, os.getpid()))
+    os.write(fd, b"%d %d %.3f\\n" % (number, os.getpid(), time.time()))
     os.close(fd)
     print("line", number, "of", count, flush=True)
     if number % 10 == 0:
         print("tenth", number, file=sys.stderr, flush=True)
     time.sleep(pause)
 """
+BOOT_TIME = 2.0  # seconds within which the kernel says when it was started, and so every process
 SOON = 30.0  # seconds within which everything that is waited for has to happen
 
 
@@ -281,12 +282,14 @@ class Arena:
                 process.rm()
         self.until(lambda: not self.ps(), "no record is left")
         self.until(lambda: not self._stopped(), "no stopped orphan")
-        hosts = {
-            int(line.split()[1])
-            for path in [*(path for path, _ in self._tickers.values()), *self._lost]
-            for line in path.read_text().splitlines()
-        }
-        self.until(lambda: not any(map(_lives, hosts)), "no host is left")
+        wrote: dict[int, float] = {}  # when each host did last: who has its pid later is somebody else
+        for path in [*(path for path, _ in self._tickers.values()), *self._lost]:
+            for line in path.read_text().splitlines():
+                _, pid, when = line.split()
+                wrote[int(pid)] = max(float(when), wrote.get(int(pid), 0.0))
+        self.until(
+            lambda: not any(_lives(pid, since=when + BOOT_TIME) for pid, when in wrote.items()), "no host is left"
+        )
         for node in self.living:
             folder = self.home_of(node) / "nodes" / node / "logs"
             self.until(
@@ -335,9 +338,11 @@ class Arena:
         return found
 
 
-def _lives(pid: int) -> bool:
+def _lives(pid: int, *, since: float = float("inf")) -> bool:
+    """Whether that process does, and did `since` then."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since
     except psutil.Error:
         return False
 
