@@ -1,8 +1,8 @@
 """A cluster to break: fault points, kills, and what must hold afterwards.
 
 The programs are tickers: each writes numbered lines to its standard output, and the same numbers, with its pid and the
-time, into a journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show in
-the journal as a number that comes twice or never; a log that lost or doubled something differs from what the plain
+time, into a journal, a file that it opens and closes for each line. Two copies that run, or a copy that was lost, show
+in the journal as a number that comes twice or never; a log that lost or doubled something differs from what the plain
 program writes.
 """
 
