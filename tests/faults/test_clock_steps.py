@@ -37,6 +37,13 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.fixture
+def only_thorough(thorough: bool) -> None:
+    """Asked for before the arena, which is not made then."""
+    if not thorough:
+        pytest.skip("only with --thorough")
+
+
 def step(pid: int, seconds: float) -> None:
     """Skips where the kernel does not let us."""
     try:
@@ -95,6 +102,7 @@ def test_at_nodes_in_the_middle_of_a_move(arena: Arena) -> None:
     nobody_was_lost(arena)
 
 
+@pytest.mark.usefixtures("only_thorough")
 @pytest.mark.parametrize("hours", [5, -5])
 def test_at_the_control_plane_in_the_middle_of_a_move(arena: Arena, hours: int) -> None:
     """It is what lets leases run out, by its wall clock: forwards, all of them at once."""
@@ -131,6 +139,7 @@ def join_with_another_clock(arena: Arena, home: Path, seconds: float) -> None:
         raise from_wire(msgspec.json.decode((err or out).splitlines()[-1])["error"])
 
 
+@pytest.mark.usefixtures("only_thorough")
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_machine_with_a_clock_that_is_hours_off_is_a_node_like_others(
     arena: Arena, elsewhere: Path, hours: int

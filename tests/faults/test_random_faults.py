@@ -71,7 +71,7 @@ def test_moves_with_faults_by_random_choice(arena: Arena, seed: int, thorough: b
     names = [f"p{number}" for number in range(PROGRAMS)]
     for name in names:
         arena.ticker(name, dice.choice(arena.living), pause=PAUSE)
-    faults = [*FAULTS, "kill"] * 72 if thorough else [*FAULTS * 4, "kill", "kill"]
+    faults = [*FAULTS, "kill"] * 72 if thorough else [*FAULTS * 3, "kill", "kill"]
     dice.shuffle(faults)
     moved, story = Counter[str](), list[str]()
     for fault in faults:

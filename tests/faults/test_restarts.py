@@ -29,8 +29,11 @@ def test_a_killed_node_is_started_again(arena: Arena) -> None:
     assert arena.move("t", "n1").result(SOON)["to"] == "n1"
 
 
-def test_a_whole_cluster_is_started_again(arena: Arena) -> None:
+def test_a_whole_cluster_is_started_again(request: pytest.FixtureRequest, thorough: bool) -> None:
     """As after a reboot: the control plane with its store, then the nodes."""
+    if not thorough:
+        pytest.skip("only with --thorough")
+    arena: Arena = request.getfixturevalue("arena")
     arena.ticker("t", "n2")
     for node in ("n1", "n2", "n3"):
         arena.kill(node)
