@@ -157,7 +157,6 @@ def freeze_to(
         "state": values,
     }
     data, buffers = _dump(roots, stack, match, names)
-    parts = [("heap", data), *segments, *((f"buffer{i}", each.raw()) for i, each in enumerate(buffers))]
     header = {
         **(fields or {}),
         "carried": carried or {},
@@ -165,7 +164,12 @@ def freeze_to(
         "frames": len(stack.records),
         "clocks": clocks.reading(),
     }
-    return file.write(fd, parts, header)
+    views = [each.raw() for each in buffers]
+    try:
+        parts = [("heap", data), *segments, *((f"buffer{i}", each) for i, each in enumerate(views))]
+        return file.write(fd, parts, header)
+    finally:
+        heap.release([*views, *buffers])
 
 
 def _dump(
@@ -180,7 +184,7 @@ def _dump(
 
     def travels(edit: Any) -> bool:
         try:
-            dump([*bare, edit])
+            heap.release(dump([*bare, edit])[1])
         except Unmovable:
             return False
         return True
@@ -192,7 +196,7 @@ def _dump(
     except Unmovable:
         if len(bare) == len(edits):
             raise
-        dump(bare)  # raises if the caches are not to blame
+        heap.release(dump(bare)[1])  # raises if the caches are not to blame
         return dump(bare + [edit for edit in world.caches(edits) if travels(edit)])
 
 

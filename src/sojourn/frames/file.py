@@ -104,12 +104,20 @@ def write(fd: int, segments: Sequence[tuple[str, Any]], fields: dict[str, Any]) 
         segments: (name, buffer); buffers are written from where they lie.
         fields: what the header says beside origin and segments; JSON-able.
     """
-    rows: list[list[Any]] = []
     views = [
         memoryview(data).cast("B") if memoryview(data).nbytes else memoryview(b"") for _, data in segments
     ]
+    try:
+        return _write(fd, [name for name, _ in segments], views, fields)
+    finally:
+        for view in views:
+            view.release()  # whoever fails here may be held by an error, and must not hold the program's memory
+
+
+def _write(fd: int, names: list[str], views: list[memoryview], fields: dict[str, Any]) -> int:
+    rows: list[list[Any]] = []
     place = 0
-    for (name, _), view in zip(segments, views, strict=True):
+    for name, view in zip(names, views, strict=True):
         place = _start(place, view.nbytes >= _LARGE)
         crc = zlib.crc32(view) if view.nbytes <= _CHECKED and not name.startswith("buffer") else None
         rows.append([name, place, view.nbytes, crc])
@@ -136,12 +144,15 @@ def _start(place: int, large: bool) -> int:
 
 
 def _write_all(fd: int, parts: list[Any]) -> None:
-    while parts:
-        done = os.writev(fd, parts[:_BATCH])
-        while parts and done >= len(parts[0]):
-            done -= len(parts.pop(0))
-        if done:
-            parts[0] = memoryview(parts[0])[done:]
+    try:
+        while parts:
+            done = os.writev(fd, parts[:_BATCH])
+            while parts and done >= len(parts[0]):
+                done -= len(parts.pop(0))
+            if done:
+                parts[0] = memoryview(parts[0])[done:]
+    finally:
+        parts.clear()
 
 
 class Image:

@@ -20,12 +20,15 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Callable
 from typing import Protocol
 
 from sojourn.errors import BadImage, NotFound, StorageError
 from sojourn.image.manifest import LARGEST_DOCUMENT, MOST_PIECES
 
 BLOCK = 512
+CHUNK = 256 << 10  # bytes read, digested or written at a time
+Seen = Callable[[memoryview], object]
 MOST = MOST_PIECES + 64  # entries
 _NAME = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
 _FOLDERS = frozenset({"", ".", "blobs", "blobs/sha256"})
@@ -54,8 +57,10 @@ class Layout(Protocol):
         """Bytes of a file. Raises BadImage when there is none."""
         ...
 
-    def read(self, name: str, into: memoryview) -> None:
-        """Fill `into` from the beginning of a file. Raises BadImage, StorageError."""
+    def read(self, name: str, into: memoryview, seen: Seen | None = None) -> None:
+        """Fill `into` from the beginning of a file; `seen` is given each chunk while it is in the processor's cache.
+        Raises BadImage, StorageError.
+        """
         ...
 
     def close(self) -> None: ...
@@ -94,10 +99,10 @@ class Folder:
         finally:
             os.close(file)
 
-    def read(self, name: str, into: memoryview) -> None:
+    def read(self, name: str, into: memoryview, seen: Seen | None = None) -> None:
         file = self._open(name)
         try:
-            _fill(file, into, 0, name)
+            _fill(file, into, 0, name, seen)
         finally:
             os.close(file)
 
@@ -126,11 +131,11 @@ class Tar:
     def size(self, name: str) -> int:
         return self._place(name)[1]
 
-    def read(self, name: str, into: memoryview) -> None:
+    def read(self, name: str, into: memoryview, seen: Seen | None = None) -> None:
         start, size = self._place(name)
         if len(into) > size:
             raise BadImage(f"{name} of the image has {size} bytes, not {len(into)}")
-        _fill(self._fd, into, start, name)
+        _fill(self._fd, into, start, name, seen)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -155,8 +160,9 @@ def blob(layout: Layout, digest: str, size: int) -> bytes:
 def blob_into(layout: Layout, digest: str, into: memoryview) -> None:
     """A blob of exactly the length of `into`, compared with its name; on BadImage what is there means nothing."""
     name = check_size(layout, digest, len(into))
-    layout.read(name, into)
-    if hashlib.sha256(into).hexdigest() != digest.removeprefix("sha256:"):
+    sha256 = hashlib.sha256()
+    layout.read(name, into, sha256.update)
+    if sha256.hexdigest() != digest.removeprefix("sha256:"):
         raise BadImage(f"{name} of the image holds something else: it is damaged")
 
 
@@ -216,14 +222,17 @@ def _parsed(raw: bytes, at: int) -> tuple[str, bytes, int]:
     return name.removeprefix("./").rstrip("/"), raw[156:157], size
 
 
-def _fill(fd: int, into: memoryview, at: int, name: str) -> None:
+def _fill(fd: int, into: memoryview, at: int, name: str, seen: Seen | None) -> None:
     got = 0
     while got < len(into):
-        try:
-            with into[got:] as rest:
+        with into[got : got + CHUNK] as rest:
+            try:
                 count = os.preadv(fd, [rest], at + got)
-        except OSError as why:
-            raise StorageError(f"{name} of the image cannot be read: {why.strerror}") from None
-        if not count:
-            raise BadImage(f"{name} of the image ends after {got} bytes")
+            except OSError as why:
+                raise StorageError(f"{name} of the image cannot be read: {why.strerror}") from None
+            if not count:
+                raise BadImage(f"{name} of the image ends after {got} bytes")
+            if seen is not None:
+                with rest[:count] as chunk:
+                    seen(chunk)
         got += count

@@ -99,7 +99,8 @@ def dump(
     Args:
         stack: where the frames of running generators are found; `roots` name its records themselves.
         world: the pristine world that the loading side has too.
-        buffers: takes large memory out of band (pickle buffers), to be given to `load` in the same order.
+        buffers: takes large memory out of band (pickle buffers), to be given to `load` in the same order; and to
+            `release`, before the program goes on.
         names: (name, object) to start from when the path to something that cannot travel is looked for.
 
     Raises:
@@ -136,18 +137,29 @@ def _dump(
         dumper = make()
         dumper.sink.write(_HEADER.pack(_MAGIC, len(ready.names), ready.worldly) + ready.names)
         dumper.begin(library, stack, streams, in_band=buffers is None)
-        dumper.dump((roots,))
-        dumper.drain(fill_columns, columns)
-        data = dumper.sink.getvalue()
-        met = found_in(data, dumper)
+        try:
+            dumper.dump((roots,))
+            dumper.drain(fill_columns, columns)
+            data = dumper.sink.getvalue()
+            met = found_in(data, dumper)
+        except BaseException:
+            dumper.let_go()
+            raise
         if met.keys() <= addresses.keys():
             break
+        dumper.let_go()
         addresses |= met
         make = partial(again, ready.preset, addresses)
     dumper.dump(None)
     if buffers is not None:
         buffers.extend(dumper.taken)
     return dumper.sink.getvalue()
+
+
+def release(buffers: Iterable[Any]) -> None:
+    """Let go of the memory that a dump took out of band: until then an object that owns some cannot be resized."""
+    for buffer in buffers:
+        buffer.release()
 
 
 def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | None = None) -> Any:

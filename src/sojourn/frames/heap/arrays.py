@@ -17,12 +17,10 @@ import sys
 from _pickle import PickleBuffer
 from typing import Any
 
-from .dumper import Dumper, Refuse
+from .dumper import LARGE, Dumper, Refuse
 from .instances import plan_of
 from .registry import BY_NAME, constructor, reduces
 from .words import python_made
-
-LARGE = 1 << 20  # bytes from which on memory goes out of band
 
 _mapped: dict[int, Any] = {}  # id of a memoryview that the loader made -> it
 

@@ -31,7 +31,7 @@ from .registry import constructor
 from .stubs import hashed_as
 from .words import python_made, set_hashes
 
-DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES, ADDRESS = range(7)  # what a persistent id announces
+DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES, ADDRESS, BYTES = range(8)  # what a persistent id announces
 
 ATOMIC: frozenset[type] = frozenset(
     (str, int, float, bool, bytes, complex, type(None), type(...), type(NotImplemented), range)
@@ -136,6 +136,15 @@ def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:
     return (FROZEN, dumper.announce(obj), elements, *arrangement(obj))
 
 
+def _announce_bytearray(dumper: Dumper, obj: bytearray) -> Any:
+    """A large one takes its memory along out of band: the pickler would copy it into the pickle."""
+    place = dumper.announced.get(id(obj))
+    if place is not None:
+        return place
+    memory = dumper.large(obj)
+    return None if memory is None else (BYTES, dumper.announce(obj), memory)
+
+
 def note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unready: list[Any]) -> None:
     """Collect [object, hash, …] of what cannot be hashed yet; a tuple is hashed by its parts."""
     for key, hashed in zip(keys, hashes, strict=True):
@@ -149,6 +158,7 @@ def note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unre
 Dumper.special[dict] = _announce_dict
 Dumper.special[set] = _announce_set
 Dumper.special[frozenset] = _announce_frozenset
+Dumper.special[bytearray] = _announce_bytearray
 
 # Rebuilding
 

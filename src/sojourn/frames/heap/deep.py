@@ -101,7 +101,7 @@ class DeepDumper(Dumper):
     def ours(self, made: Any) -> Any:
         if type(made) in _SPECIAL:
             self._ours[id(made)] = made
-            if type(made) is not dict:
+            if type(made) not in (dict, bytearray):
                 for part in made:
                     if type(part) in _SPECIAL:
                         self._ours[id(part)] = part

@@ -28,6 +28,7 @@ from __future__ import annotations
 import _io
 import _pickle
 import sys
+from _pickle import PickleBuffer
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .registry import Reducer
 
 LEVELS = 3
+LARGE = 1 << 20  # bytes from which on memory goes out of band
 _STREAM_TYPES = frozenset(each for each in vars(_io).values() if isinstance(each, type))
 
 
@@ -80,6 +82,7 @@ class Dumper(_pickle.Pickler):
     def __init__(self, preset: Preset) -> None:
         self.sink = BytesIO()
         self.taken: list[Any] = []  # large memory, out of band
+        self.exported: list[PickleBuffer] = []  # of objects that cannot be resized before it is released
         in_band: list[Any] = []
         taken = self.taken
 
@@ -149,6 +152,18 @@ class Dumper(_pickle.Pickler):
     reduce_instance: Reducer  # set by `instances`
 
     # What reducers ask
+
+    def large(self, obj: Any) -> PickleBuffer | None:
+        """Its memory, to go out of band, if it is large and may; the program's object is pinned until `let_go`."""
+        if self._in_band or len(obj) < LARGE:
+            return None
+        self.exported.append(PickleBuffer(obj))
+        return self.exported[-1]
+
+    def let_go(self) -> None:
+        """The program may do with its objects what it likes again; `taken` means nothing any more."""
+        for buffer in self.exported:
+            buffer.release()
 
     def later(self, fill: Any, obj: Any, state: Any, level: int = 0) -> None:
         """Have `fill(obj, state)` carried out by the loader when everything of lower levels is complete."""

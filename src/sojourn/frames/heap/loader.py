@@ -23,6 +23,7 @@ from sojourn.errors import BadImage, InternalError, Refused
 
 from .containers import (
     ADDRESS,
+    BYTES,
     DICT,
     FROZEN,
     LIST,
@@ -85,6 +86,8 @@ class Loader(_pickle.Unpickler):
             made = make_frozenset(*rest)
         elif kind == LIST:
             made = []
+        elif kind == BYTES:
+            made = bytearray(rest[0])
         elif kind == TUPLES:
             return self._tuples(rest[0])
         else:
