@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import socket
-import statistics
-import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 
@@ -137,40 +133,3 @@ def test_absurd_sizes_are_refused() -> None:
     with pytest.raises(ProtocolError):
         list(spans(-1))
     assert stream.length_on_wire(CHUNK + 1) == CHUNK + 1 + 2 * DIGEST
-
-
-def test_speed_against_plain_tcp() -> None:
-    """Not a benchmark, only a guard: within 3 times of a bare socket for 64 MB, digests on both sides included."""
-    size = 64 << 20
-    data = os.urandom(1 << 20) * 64
-
-    def plain() -> float:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            a = socket.create_connection(listener.getsockname())
-            b, _ = listener.accept()
-        with a, b:
-            into = memoryview(bytearray(size))
-            began = time.perf_counter()
-            thread = threading.Thread(target=a.sendall, args=(data,))
-            thread.start()
-            got = 0
-            while got < size:
-                got += b.recv_into(into[got:])
-            thread.join()
-            return time.perf_counter() - began
-
-    async def ours() -> float:
-        a, b = sockets()
-        source, target = filled(data), stream.Room(size)
-        with closing(a), closing(b):
-            began = time.perf_counter()
-            await asyncio.gather(stream.send(a, source, size), stream.receive(b, target, size))
-            took = time.perf_counter() - began
-        os.close(source)
-        target.close()
-        return took
-
-    bare = statistics.median(plain() for _ in range(5))
-    checked = statistics.median(asyncio.run(ours()) for _ in range(5))
-    print(f"plain {bare * 1e3:.0f} ms, checked {checked * 1e3:.0f} ms")
-    assert checked < 3 * bare + 0.05
