@@ -102,15 +102,15 @@ class LocalCluster:
             self._nodes += nodes_of(self._home_of(name))
 
     def _down_apart(self) -> None:
-        """The first one last, since the others need its control plane to say goodbye."""
-        *others, first = reversed([name for name, computer in self.computers.items() if computer.on] or [""])
-        answers = [self.computers[name].begin_sojourn(self._home_of(name), "down") for name in others]
+        """All at once, since the end of each would cost the others their control plane."""
+        answers = [
+            computer.begin_sojourn(self._home_of(name), "down", "--force")
+            for name, computer in self.computers.items()
+            if computer.on
+        ]
         for answer in answers:
             with contextlib.suppress(SojournError):  # it was killed, or expelled; its computer is turned off next
                 answer.wait()
-        if first:
-            with contextlib.suppress(SojournError):
-                self.computers[first].sojourn(self._home_of(first), "down", "--force")
         for name, computer in self.computers.items():
             computer.off()
             gone(self._home_of(name))
