@@ -6,7 +6,6 @@ import itertools
 import json
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -107,15 +106,19 @@ def test_a_file_of_one_computer_is_refused(apart_cluster: LocalCluster) -> None:
     end(process)
 
 
-def test_an_image_is_thawed_where_its_file_is_seen(apart_cluster: LocalCluster, tmp_path: Path) -> None:
-    """The others have fewer processes, but another /tmp."""
+def test_an_image_is_thawed_where_its_file_is_seen(apart_cluster: LocalCluster) -> None:
+    """The others have fewer processes, but another /tmp; they take it when told to, and are brought the file."""
     code = "import time\nwhile True:\n    time.sleep(0.01)\n"
     busy, process = start(apart_cluster, "n1", code, "busy"), start(apart_cluster, "n1", code, "rests")
-    process.freeze("/tmp/rests.image")
-    thawed = apart_cluster.client.thaw("/tmp/rests.image")
-    assert thawed.report.node == "n1"
-    apart_cluster.computers["n1"].run("rm", "/tmp/rests.image")
-    end(busy, thawed.process)
+    computer, home = apart_cluster.computers["n1"], apart_cluster.home
+    computer.sojourn(home, "freeze", "rests", "/tmp/rests.image")
+    assert (process.info().file, process.info().file_at) == ("/tmp/rests.image", "n1")
+    assert computer.sojourn(home, "thaw", "/tmp/rests.image")["node"] == "n1"
+    computer.run("rm", "/tmp/rests.image")
+    computer.sojourn(home, "freeze", "rests", "/tmp/rests.image")
+    assert computer.sojourn(home, "thaw", "/tmp/rests.image", "--node", "n2")["node"] == "n2"
+    computer.run("rm", "/tmp/rests.image")
+    end(busy, process)
 
 
 def test_limits_at_nodes_that_share_a_tree_of_control_groups(apart_cluster: LocalCluster) -> None:

@@ -24,8 +24,9 @@ Examples:
   sojourn freeze --deadline 30 sim f      wait up to 30 s where a C call holds it
 
 \b
-The file is an OCI image layout, signed by this cluster, and holds the program's memory: keep it as you would the
-program's data. If anything goes wrong, Ctrl-C included, the process goes on and no file is left.
+The file is written here, wherever the process runs. It is an OCI image layout, signed by this cluster, and holds the
+program's memory: keep it as you would the program's data. If anything goes wrong, Ctrl-C included, the process goes on
+and no file is left.
 """
 )
 @click.option(
@@ -42,7 +43,10 @@ def freeze(name: str, file: str, deadline: float | None, as_json: bool) -> None:
     process = connect().process(name)
     try:
         report = process.freeze(
-            file, deadline=deadline, on_stage=lambda stage: show.progress(f"{name}: {stage}")
+            file,
+            deadline=deadline,
+            on_stage=lambda stage: show.progress(f"{name}: {stage}"),
+            on_bytes=lambda count: show.progress(f"{name}: {show.size(count)} are here"),
         )
     finally:
         show.progress("")
@@ -63,18 +67,34 @@ Examples:
   sojourn thaw theirs.image --trust KEY   from another cluster, if you know whose key that is
 
 \b
-An image is a program: one that this cluster has not signed is refused, with the name of its key. Where something
-that it needs is not there (interpreter, packages, files), everything missing is said at once.
+The file is here; a node that does not see it is sent what it needs of it. An image is a program: one that this cluster
+has not signed is refused, with the name of its key. Where something that it needs is not there (interpreter, packages,
+files), everything missing is said at once.
 """
 )
-@click.option("--node", shell_complete=complete_node, help="Where. [default: any node that sees the file]")
+@click.option(
+    "--node", shell_complete=complete_node, help="Where. [default: a node that sees the file, or else any]"
+)
 @click.option("--name", help="Make a copy of this name. [default: the process itself]")
 @click.option("--trust", "trust", multiple=True, metavar="KEY", help="Believe the key of this fingerprint, once.")
 @click.argument("file", metavar="FILE", type=click.Path())
 @json_option
 def thaw(file: str, node: str | None, name: str | None, trust: tuple[str, ...], as_json: bool) -> None:
     """Go on from an image, in the middle of the loop in which it was frozen."""
-    report = connect().thaw(file, node=node, name=name, trust=trust).report
+    try:
+        report = (
+            connect()
+            .thaw(
+                file,
+                node=node,
+                name=name,
+                trust=trust,
+                on_bytes=lambda count: show.progress(f"{file}: {show.size(count)} brought"),
+            )
+            .report
+        )
+    finally:
+        show.progress("")
     if as_json:
         return show.as_json(report)
     what = "a copy, goes on" if report.who == "copy" else "goes on"

@@ -175,10 +175,14 @@ def ps(everything: bool, as_json: bool) -> None:
     show.table(
         heads,
         [
-            (r.name, _state(r), r.node, str(r.epoch), str(r.moves), show.age(r.started), r.program)
+            (r.name, _state(r), r.node, str(r.epoch), str(r.moves), show.age(r.started), _what(r))
             for r in rows
         ],
     )
+
+
+def _what(row: ProcessInfo) -> str:
+    return f"{row.program}  in {row.resting}" if row.file else row.program
 
 
 def _state(row: ProcessInfo) -> str:

@@ -42,6 +42,8 @@ def _lines(shown: dict[str, Any]) -> list[tuple[str, str]]:
         ("state", f"{_state(shown)}  at {shown['node']}" + (f", pid {shown['pid']}" if shown["pid"] else "")),
         ("epoch", f"{shown['epoch']}, after {shown['moves']} moves"),
     ]
+    if shown.get("file"):
+        lines.append(("image", f"{shown['file_at']}:{shown['file']}"))
     for number, stay in enumerate(shown["stays"]):
         since = time.localtime(stay["since"]) if stay["since"] else None
         begun = f" from {time.strftime('%Y-%m-%d %H:%M:%S', since)}," if since else ""

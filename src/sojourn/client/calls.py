@@ -37,9 +37,15 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None  # of the host process, on its node
     program: str = ""
     terminal: bool = False  # whether it has one
-    file: str = ""  # the image of a frozen process, where it was written
+    file: str = ""  # the image of a frozen process
+    file_at: str = ""  # on whose machine that is: a node's, or that of a command line from afar
     limits: dict[str, str] = {}  # what limits it where it is: "memory", "cpus", each with how that is held
     why: str = ""  # it was killed, where that can be said: "over its memory limit of 512M"
+
+    @property
+    def resting(self) -> str:
+        """Where its image is, for people: "n1:/home/me/sim.image"; "" unless it is frozen."""
+        return f"{self.file_at}:{self.file}" if self.file_at else self.file
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):

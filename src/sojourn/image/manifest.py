@@ -27,16 +27,16 @@ from typing import Any, Literal
 import msgspec
 
 from sojourn.errors import BadImage
+from sojourn.folders.layout import LARGEST as LARGEST_FILE
+from sojourn.folders.layout import MOST
 from sojourn.image.signing import PUBLIC, SIGNATURE
 
 VERSION = 2
 OLDEST = 1  # of the versions that are still read; in 1 the heap called its constructors by place
-LARGEST_DOCUMENT = (
-    16 << 20
-)  # bytes of index, OCI manifest or manifest: environments and search paths fit many times
-LARGEST_PIECE = 16 << 20
+LARGEST_DOCUMENT = LARGEST_FILE  # index, OCI manifest or manifest: environments and search paths fit many times
+LARGEST_PIECE = LARGEST_FILE
 LARGEST = {"memory": 1 << 40, "blob": 1 << 40, "log": 1 << 40, "inspect": 8 << 20}
-MOST_PIECES = 1 << 17
+MOST_PIECES = MOST - 64
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -9,7 +9,7 @@ its digest.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -80,15 +80,17 @@ class Opened:
 
 
 @contextmanager
-def opened(path: str, verifier: Verifier) -> Generator[Opened]:
-    """Open and check an image for as long as the block lasts.
+def opened(
+    path: str, verifier: Verifier, find: Callable[[str], Layout] = layout.open_layout
+) -> Generator[Opened]:
+    """Open and check an image for as long as the block lasts; `find` gives its files.
 
     One by a key that nobody believes is opened too, for looking at; `distrust` says so, and its memory is not given.
 
     Raises:
         NotFound, StorageError: it cannot be read. BadImage: it is damaged, unsigned, or of another version.
     """
-    files = layout.open_layout(path)
+    files = find(path)
     try:
         yield _check(files, verifier)
     except (BadImage, Untrusted) as why:

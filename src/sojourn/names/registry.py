@@ -31,7 +31,13 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True):
     """Where a frozen process is."""
 
     image: str  # the id of the freeze: another image of the same process is not it
-    file: str  # where it was written, on its node's machine
+    file: str
+    at: str = ""  # on whose machine: a node, or a command line that has logged in from afar
+
+    @property
+    def place(self) -> str:
+        """Where that is, for people."""
+        return f"{self.at}:{self.file}" if self.at else self.file
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

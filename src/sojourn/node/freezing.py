@@ -3,14 +3,16 @@ that order, and with a way back until the registry has answered.
 
 Concepts. The whole host is stopped (SIGSTOP) from the capture to the outcome, as in a move. The image is written
 under another name and gets its own when it is complete and on the disk; only then the record changes, by one compare-
-and-set. One that gets no answer is settled as a move's commit is: by a second write on the same revision, which says
-that nothing has happened. Whoever wins is the truth; until it is known the program stands still.
+and-set. Where the file is to be on another machine, the one who asked writes it, in just this way, and says when it has
+its name (`node.carrying`). A change of the record that gets no answer is settled as a move's commit is: by a second
+write on the same revision, which says that nothing has happened. Whoever wins is the truth; until it is known the
+program stands still.
 
-Guarantees. A freeze that fails, is refused or cancelled (Ctrl-C, the client gone, the disk full) leaves the program
+Guarantees. A freeze that fails, is refused or cancelled (Ctrl-C, the client gone, its disk full) leaves the program
 running and no file. One that succeeds leaves a complete file and nothing running. A node that dies in between leaves
 at most a complete file beside a lost process, or the record frozen and the file complete.
 
-Rejected: marking the record first, as moves do. Nobody else takes part in a freeze, so nobody has to be told of an
+Rejected: marking the record first, as moves do. No other node takes part in a freeze, so none has to be told of an
 attempt; requests for the process wait here until it is over.
 """
 
@@ -31,13 +33,14 @@ from sojourn._util.ids import new_id
 from sojourn.errors import HostDied, InternalError, Outdated, StaleEpoch, Unavailable, WrongState
 from sojourn.frames.file import Image
 from sojourn.image import report
-from sojourn.image.draft import Draft
+from sojourn.image.draft import Draft, Place
 from sojourn.image.manifest import Frozen as FrozenProcess
 from sojourn.image.manifest import Interpreter, Kind, Maker, Manifest, Piece
 from sojourn.image.writing import finish
 from sojourn.machines.base import Frozen, Offer
 from sojourn.model.process import Event, State, after
 from sojourn.names.registry import Known, Record, Rest
+from sojourn.node.apart import apart
 from sojourn.node.launch import patiently
 from sojourn.node.processes import PACE, Process, told_of
 from sojourn.wire import events
@@ -56,6 +59,8 @@ class Freezing:
 
     Args:
         file: where to; absolute, and ending in `/` for a folder.
+        at: on whose machine that is.
+        to: where it is put; `file`, where this node sees it.
         deadline: seconds to wait for a safe point.
         report: told of each stage.
     """
@@ -66,6 +71,8 @@ class Freezing:
         process: Process,
         *,
         file: str,
+        at: str,
+        to: str | Place,
         deadline: float,
         signer: Signer,
         report: Callable[[str], None],
@@ -73,10 +80,12 @@ class Freezing:
         self._node = node
         self._process = process
         self._file = file
+        self._at = at
+        self._to = to
         self._deadline = deadline
         self._signer = signer
         self._report = report
-        self._image = new_id()
+        self.image = new_id()
         self._began = time.monotonic()
         self._stages: dict[str, float] = {}
         self.committing = False
@@ -88,7 +97,7 @@ class Freezing:
         process.moving = True
         process.can_kill = lambda: not self.committing
         try:
-            draft = await asyncio.to_thread(Draft, self._file)
+            draft = await asyncio.to_thread(Draft, self._to)
             try:
                 frozen = await self._stop()
             except BaseException:
@@ -172,7 +181,7 @@ class Freezing:
         """The complete image, on the disk, under its name."""
         self._stage("write")
         ended = asyncio.ensure_future(self._process.host.wait())  # pyright: ignore[reportOptionalMemberAccess]
-        work = asyncio.ensure_future(asyncio.to_thread(self._write, draft, offer, frozen))
+        work = asyncio.ensure_future(apart(lambda: self._write(draft, offer, frozen)))
         try:
             await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
@@ -186,7 +195,7 @@ class Freezing:
                 work.exception()
 
     def _write(self, draft: Draft, offer: Offer, frozen: Frozen) -> Manifest:
-        """Runs in a thread. Raises StorageError, Refused, and Cancelled when nobody wants it."""
+        """Runs in a thread. Raises StorageError, TransferCut, Refused, and Cancelled when nobody wants it."""
         container = Image.open(frozen.fd)
         looked = msgspec.json.decode(bytes(container.segment("inspect")))
         interpreter = msgspec.convert(msgspec.to_builtins(offer.interpreter), Interpreter)
@@ -215,7 +224,7 @@ class Freezing:
         pieces += draft.segment("memory", frozen.fd, frozen.size)
         detail = dict(offer.detail)
         said = Manifest(
-            image=self._image,
+            image=self.image,
             frozen_at=clock.wall(),
             by=Maker(cluster=self._node.cluster.cluster, node=self._node.name),
             process=FrozenProcess(
@@ -275,7 +284,7 @@ class Freezing:
             before,
             state=after(before.state, Event.FROZE),
             pid=None,
-            rest=Rest(image=self._image, file=self._file),
+            rest=Rest(image=self.image, file=self._file, at=self._at),
             stays=process.stays(),
         )
         won = await settle(self._node, process.revision, frozen, before, self._held)

@@ -235,6 +235,7 @@ def shown(record: Record, since: float | None = None) -> dict[str, Any]:
         "state": record.state.value,
         "stays": [{"node": s.node, "epoch": s.epoch, "since": s.since or None} for s in stays],
         "log": {},
+        **({"file": record.rest.file, "file_at": record.rest.at} if record.rest is not None else {}),
     }
 
 

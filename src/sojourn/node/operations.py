@@ -60,6 +60,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     program: str = ""
     terminal: bool = False
     file: str = ""
+    file_at: str = ""
     limits: dict[str, str] = {}
     why: str = ""
 
@@ -77,7 +78,7 @@ class Operations:
         inquiry = Inquiry(node)
         output = Output(node, self._router)
         self._equipping = Equipping(node)
-        self.images = Images(node)
+        self.images = Images(node, self._router)
         self._owner.also(inquiry.owner_table)
         self._owner.also(self._equipping.owner_table)
         self._owner.also(Cloning(node).owner_table)
@@ -134,6 +135,8 @@ class Operations:
             return await self.serve_peer(op, args, emit)
         if op in LOCAL_ONLY or op.startswith("testing."):
             raise Unauthorized(f"{op!r} can only be asked on the node's own machine")
+        if op == "freeze":
+            args = {**args, "at": who.name}  # the file is to be on that machine
         return await self.serve_client(op, args, emit)
 
     async def serve_peer(self, op: str, args: dict[str, Any], emit: Emit) -> Any:
@@ -333,6 +336,7 @@ def _row(record: Record) -> Row:
         record.program,
         record.terminal,
         record.rest.file if record.rest is not None else "",
+        record.rest.at if record.rest is not None else "",
         record.limits,
         record.why,
     )

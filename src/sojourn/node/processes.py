@@ -118,8 +118,8 @@ class Process:
             raise StaleEpoch(f"{self.name} has moved away")
         if self.record.rest is not None:
             raise WrongState(
-                f"{self.name} is frozen in {self.record.rest.file}",
-                advice="`sojourn thaw` that file to go on, or `sojourn rm` it: the file stays",
+                f"{self.name} is frozen in {self.record.rest.place}",
+                advice="`sojourn thaw` that file there to go on, or `sojourn rm` it: the file stays",
             )
 
     def stays(self) -> list[Stay]:

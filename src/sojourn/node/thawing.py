@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from sojourn.errors import (
     StaleEpoch,
     Unavailable,
 )
+from sojourn.folders.layout import Layout
 from sojourn.image.manifest import Manifest
 from sojourn.image.opened import Opened, opened
 from sojourn.image.stream import Room
@@ -37,6 +39,7 @@ from sojourn.model.process import Event, State, after, epoch_after
 from sojourn.model.rest import Found, Image, Who, who
 from sojourn.names.registry import Known, Record, identity
 from sojourn.node import naming
+from sojourn.node.apart import apart
 from sojourn.node.freezing import settle
 from sojourn.node.launch import forget, take_name
 from sojourn.node.processes import about, told_of
@@ -54,11 +57,14 @@ FORGET = 2.0  # seconds to free the name of a copy that did not come to be
 
 
 class Thawing:
-    """One thaw of `file`, under another name if one is given."""
+    """One thaw of `file`, under another name if one is given; `find` gives its files."""
 
-    def __init__(self, node: Node, file: str, *, name: str | None, verifier: Verifier) -> None:
+    def __init__(
+        self, node: Node, file: str, *, name: str | None, verifier: Verifier, find: Callable[[str], Layout]
+    ) -> None:
         self._node = node
         self._file = file
+        self._find = find
         self._name = name
         self._verifier = verifier
         self._began = clock.monotonic_ns()
@@ -70,8 +76,8 @@ class Thawing:
         """The whole thaw; the facts."""
         if self._name is not None:
             naming.checked(self._name)
-        opening = opened(self._file, self._verifier)
-        image = await asyncio.to_thread(opening.__enter__)
+        opening = opened(self._file, self._verifier, self._find)
+        image = await apart(opening.__enter__)
         try:
             if image.distrust is not None:
                 raise image.distrust
@@ -211,7 +217,7 @@ class Thawing:
         )
 
         async def fetch(digest: str) -> Path:
-            return await asyncio.to_thread(_extracted, image, digest, self._node.folder / "blobs")
+            return await apart(lambda: _extracted(image, digest, self._node.folder / "blobs"))
 
         shared = files.unshareable(said.resources) if self._who is Who.COPY else []
         try:
@@ -222,8 +228,8 @@ class Thawing:
             why.message = f"{record.name} cannot be thawed on {self._node.name}: {why.message}"
             why.reasons += shared
             raise
-        self._room = await asyncio.to_thread(image.memory)
-        await asyncio.to_thread(_adopt, image, output)
+        self._room = await apart(image.memory)
+        await apart(lambda: _adopt(image, output))
         copy = self._who is Who.COPY
         await self._held.thaw(self._room.fd, said.size("memory"), copy=copy, keep_random=not copy)
         output.begin(record.epoch)

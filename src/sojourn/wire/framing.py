@@ -37,18 +37,22 @@ class Frames:
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._rest = bytearray()
+        self._wanted = HEADER.size  # bytes of `_rest` with which more can be told: a large frame is joined once
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that are whole now. Raises ProtocolError; nothing more may be fed after that."""
         whole: list[bytes] = []
         if self._rest:
             self._rest += data
+            if len(self._rest) < self._wanted:
+                return whole
             data = bytes(self._rest)
             self._rest.clear()
-        at, end = 0, len(data)
+        at, end, self._wanted = 0, len(data), HEADER.size
         while end - at >= HEADER.size:
             stop = at + HEADER.size + length(data[at : at + HEADER.size], cap=self._cap)
             if stop > end:
+                self._wanted = stop - at
                 break
             whole.append(data[at + HEADER.size : stop])
             at = stop
