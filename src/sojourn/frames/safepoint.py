@@ -40,12 +40,12 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from types import CodeType, FrameType, FunctionType, MethodType
+from types import CodeType, FrameType
 from typing import Any, Protocol
 
 from .analyze import VERSION
 from .capture import Mode, Pin, blocked_in, blocking_call
-from .tracing import OURS, Watch, suspended
+from .tracing import OURS, PYTHON_MADE, Watch, program_tracer, suspended
 
 Callback = Callable[[FrameType, Mode], bool]
 
@@ -249,8 +249,8 @@ class _TraceProbe:
         self._watch = Watch()
 
     def arm(self, frame: FrameType) -> None:
-        tracer = sys.gettrace()
-        if tracer is not None and not isinstance(tracer, (FunctionType, MethodType)):
+        tracer = program_tracer()
+        if tracer is not None and type(tracer) not in PYTHON_MADE:
             kind = type(tracer)
             raise Pin(frame, f"a tracer written in C owns the trace function: {kind.__module__}.{kind.__qualname__}")
         self._frame = frame
@@ -276,7 +276,7 @@ class _TraceProbe:
 
     def renew(self) -> None:
         """The program may have put tracing off, with what it believed to be no trace function."""
-        if sys.gettrace() is None and not self._watch.is_on:
+        if program_tracer() is None and not self._watch.is_on:
             self._watch.on()
 
     def _local(self, frame: FrameType, event: str, arg: Any) -> Any:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from types import FrameType
+from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from sojourn.errors import InternalError
@@ -28,14 +28,17 @@ OURS = "sojourn"  # as a tool of sys.monitoring
 _monitoring: Any = getattr(sys, "monitoring", None)
 _TOOLS = 6
 
-# The trace function of the program while an event of ours is handled, and tracing therefore is off (3.12).
+# The trace and the profile function of the program while we are at work, and they are put aside.
 suspended: list[Any] = []
+suspended_profiler: list[Any] = []
+PYTHON_MADE = frozenset((FunctionType, MethodType))  # which can be put aside, and set again as they were
 
 _ADVICE = {
     "coverage": "measure it without moving it, or stop measuring for the move: Coverage.stop() and start()",
     "pdb": "leave the debugger first: clear its breakpoints and `continue`",
     "bdb": "leave the debugger first: clear its breakpoints and `continue`",
     "pydevd": "detach the debugger first",
+    "bdbtracer": "leave the debugger first: clear its breakpoints and `continue`",
     "debugpy": "detach the debugger first",
     "cProfile": "disable() the profiler for the move",
     "_lsprof": "disable() the profiler for the move",
@@ -46,10 +49,11 @@ _ADVICE = {
 def watchers() -> list[str]:
     """Who watches this program, each with the way out, as reasons against a move; empty if nobody does."""
     found: list[tuple[str, str, str]] = []
-    tracer = suspended[-1] if suspended else sys.gettrace()
+    tracer = program_tracer()
+    profiler = suspended_profiler[-1] if suspended_profiler else sys.getprofile()
     for what, watcher, off in (
         ("trace", tracer, "call sys.settrace(None) first"),
-        ("profile", sys.getprofile(), "call sys.setprofile(None) first"),
+        ("profile", profiler, "call sys.setprofile(None) first"),
     ):
         if watcher is not None:
             name = _name(watcher)
@@ -60,6 +64,11 @@ def watchers() -> list[str]:
             off = f"call sys.monitoring.free_tool_id({tool}) first"
             found.append((f"the tool {name!r} of sys.monitoring watches it", name, off))
     return [f"{what}, which stays here: {_advice(name, off)}" for what, name, off in found]
+
+
+def program_tracer() -> Any:
+    """The program's trace function, put aside or not."""
+    return suspended[-1] if suspended else sys.gettrace()
 
 
 def _name(watcher: Any) -> str:

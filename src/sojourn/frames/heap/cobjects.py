@@ -21,7 +21,7 @@ from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, is_class, reduces, refuses
-from .words import link_result, managed_contexts, view_address
+from .words import link_result, managed_contexts, proxied, view_address
 
 # Regular expressions
 
@@ -54,16 +54,34 @@ def _reduce_reference(reference: Any, dumper: Dumper) -> Any:
 @reduces(ProxyType, CallableProxyType)
 def _reduce_proxy(weak: Any, dumper: Dumper) -> Any:
     held = get_referents(weak)
-    try:
-        target = weak.__repr__.__self__
-    except ReferenceError:
-        target = None
-    return make_proxy, (target, held[0] if held else None)
+    made = make_callable_proxy if type(weak) is CallableProxyType else make_proxy
+    return made, (proxied(weak), held[0] if held else None)
 
 
 @constructor
 def make_proxy(target: Any, callback: Any) -> Any:
     return proxy(Gone() if target is None else target, callback)
+
+
+@constructor
+def make_callable_proxy(target: Any, callback: Any) -> Any:
+    """Its kind is decided when it is made, and the target's class may have yet to get its `__call__`."""
+    target, cls = (Callable(), Callable) if target is None else (target, type(target))
+    if callable(target):
+        return proxy(target, callback)
+    type.__setattr__(cls, "__call__", Callable.__call__)
+    try:
+        return proxy(target, callback)
+    finally:
+        type.__delattr__(cls, "__call__")
+
+
+class Callable(Gone):
+    """Something to have stood for."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None: ...
 
 
 # Caches

@@ -13,6 +13,7 @@ Guarantee: every offset is checked against known objects when this module is imp
 from __future__ import annotations
 
 import ctypes
+from _weakref import proxy
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
@@ -25,6 +26,7 @@ _VIEW_BUFFER = (
 )  # PyMemoryViewObject: refcount, type, size, managed buffer, hash, flags, exports, view.buf
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
 _MANAGED = (2 * _WORD, 3 * _WORD)  # PyDecContextManagerObject: refcount, type, local, global
+_REFERENT = 2 * _WORD  # PyWeakReference: refcount, type, object
 _SET_FILL, _SET_TABLE = (
     2 * _WORD,
     5 * _WORD,
@@ -106,6 +108,14 @@ def link_result(link: object, key: object) -> object:
     return ctypes.cast(word(id(link) + _LINK_RESULT), ctypes.py_object).value
 
 
+def proxied(weak: object) -> object:
+    """What a weak proxy stands for, None if it is gone. (Whatever is asked of the proxy is asked of that.)"""
+    address = word(id(weak) + _REFERENT)
+    if address == id(None) or not word(address) & 0xFFFFFFFF:
+        return None
+    return ctypes.cast(address, ctypes.py_object).value
+
+
 def managed_contexts(manager: object, kind: type) -> tuple[object, object]:
     """The context that a `decimal.localcontext()` sets, and the one that it sets again (3.11 shows neither)."""
     addresses = [word(id(manager) + offset) for offset in _MANAGED]
@@ -179,6 +189,7 @@ def _verify() -> None:
         and set_gaps(numbers, 8) == [6]
         and set_fill(numbers) == 3
         and set_hashes(numbers, 8) == [9, 3]
+        and proxied(proxy(_Sample)) is _Sample
     )
     if not right:
         raise InternalError("this interpreter's types or views are not laid out as expected")

@@ -33,14 +33,13 @@ from typing import Any
 from sojourn._util import clock, descriptors, kernel
 from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
-from sojourn.frames import api, looking
+from sojourn.frames import api, looking, tracing
 from sojourn.frames.capture import Pin, capture_stack, visible_locals
 from sojourn.frames.file import encode
 from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
-from sojourn.frames.tracing import watchers
 from sojourn.machines.python.wishes import Wishes
 from sojourn.resources import files, standard
 
@@ -85,6 +84,24 @@ class Commands:
     # ---- the handler -------------------------------------------------------------------------------------------------
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
+        # Trace and profile functions of the program are not to be told of our work, but of the call of this very frame,
+        # and of its return: they count them. Those written in C cannot be set again as they were, and are told all.
+        profiler, tracer = sys.getprofile(), sys.gettrace()
+        if profiles := type(profiler) in tracing.PYTHON_MADE:
+            sys.setprofile(None)
+            tracing.suspended_profiler.append(profiler)
+        if traces := type(tracer) in tracing.PYTHON_MADE:
+            sys.settrace(None)
+            tracing.suspended.append(tracer)
+        try:
+            self._at_work(frame)
+        finally:
+            if traces:
+                sys.settrace(tracing.suspended.pop())
+            if profiles:
+                sys.setprofile(tracing.suspended_profiler.pop())
+
+    def _at_work(self, frame: FrameType | None) -> None:
         if self.busy or os.getpid() != self._pid or frame is None:
             return
         self.raise_thrown()
@@ -171,7 +188,7 @@ class Commands:
             "descriptors": entries,
             "reasons": reasons
             + self._company()
-            + watchers()
+            + tracing.watchers()
             + (files.unshareable(entries) if message.get("copy") else []),
             "modules": modules,
             "matched": self._digest if covered else "",
@@ -314,7 +331,7 @@ class Commands:
     ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
         entries, reasons = files.capture(self._streams, self._holder_known)
-        reasons += self._company()
+        reasons += self._company() + tracing.watchers()
         if freeze.copy:
             reasons += files.unshareable(entries)
         if reasons:

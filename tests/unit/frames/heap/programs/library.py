@@ -20,6 +20,18 @@ class Thing:
     pass
 
 
+class Meta(type):
+    kind = "meta"
+
+
+class Called(metaclass=Meta):
+    def __call__(self):
+        return "called"
+
+    def __repr__(self):
+        raise AssertionError("nobody may ask")
+
+
 class Gone:
     pass
 
@@ -65,6 +77,9 @@ def make():
     m["ref"] = weakref.ref(m["thing"])
     m["dead"] = weakref.ref(Gone())
     m["proxy"] = weakref.proxy(m["thing"])
+    m["called"] = Called()
+    m["proxies"] = [weakref.proxy(each) for each in (Called, Thing, m["called"], int, square)]
+    m["gone"] = [weakref.proxy(Called()), weakref.proxy(Gone())]
     m["values"] = weakref.WeakValueDictionary({"a": m["thing"]})
     m["keys"] = weakref.WeakKeyDictionary({m["thing"]: 5})
     m["weak set"] = weakref.WeakSet([m["thing"]])
@@ -120,6 +135,11 @@ def check(m):
     )
     assert m["partial"]("11") == 3 and m["ref"]() is m["thing"] and m["dead"]() is None
     m["proxy"].x = 1
+    of_meta, of_class, of_called, of_int, of_function = m["proxies"]
+    assert {type(each) for each in m["proxies"]} == {weakref.CallableProxyType}
+    assert of_meta.kind == "meta" and type(of_class()) is Thing and of_called() == "called"
+    assert of_int("7") == 7 and of_function.__name__ == "square" and type(m["called"]).__call__
+    assert [type(each) for each in m["gone"]] == [weakref.CallableProxyType, weakref.ProxyType]
     assert (
         m["thing"].x == 1
         and m["values"]["a"] is m["thing"]

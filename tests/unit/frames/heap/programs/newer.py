@@ -19,8 +19,29 @@ class Hashed:
         return self.n == other.n
 
 
+SOURCE_315 = '''
+lazy import colorsys
+lazy import xml.dom.pulldom
+lazy import xml.dom as dom
+lazy from sndhdr_or_not import never_used
+lazy from decimal import Context as Made, getcontext
+def modules():
+    return colorsys.__name__, xml.dom.pulldom.__name__, dom.__name__, Made.__name__, getcontext().prec
+'''
+
 if sys.version_info >= (3, 15):
     MISSING = sentinel("MISSING")
+
+    class Row(frozendict):
+        def __init__(self, *args, **named):
+            self.note = args or named
+
+    class Bare(frozendict):
+        __slots__ = ()
+
+    lazily = {}
+    exec(SOURCE_315, lazily)
+    assert "colorsys" not in sys.modules
 
 
 def make():
@@ -40,6 +61,10 @@ def make():
         made["hash"] = hash(frozendict(q=1))
         made["missing"] = MISSING
         made["own"] = sentinel("own")
+        made["row"] = Row({(1, 2): made, key: "key"})
+        made["row"].note = made["row"]
+        made["bare"] = Bare({Row(a=1): 2, Bare(b=2): Bare()})
+        made["lazily"] = lazily
     return made
 
 
@@ -55,3 +80,18 @@ def check(made):
         assert made["nested"][frozendict(x=1)] == 5 and list(made["iterator"]) == [("b", [2]), ("c", made)]
         assert list(made["view"]) == ["a", "b", "c"] and made["hash"] == hash(frozendict(q=1))
         assert made["missing"] is MISSING and repr(made["own"]) == "own"
+        row, bare = made["row"], made["bare"]
+        assert type(row) is Row and list(row) == [(1, 2), made["key"]] and row[1, 2] is made and row.note is row
+        assert type(bare) is Bare and [type(each) for each in bare] == [Row, Bare]
+        assert bare[Row(a=1)] == 2 and type(bare[Bare(b=2)]) is Bare
+        lazily = made["lazily"]
+        names = ("colorsys", "xml", "dom", "never_used", "Made")
+        assert {type(dict.get(lazily, name)).__name__ for name in names} == {"lazy_import"}
+        assert "colorsys" not in sys.modules and "xml.dom" not in sys.modules
+        assert lazily["modules"]() == ("colorsys", "xml.dom.pulldom", "xml.dom", "Context", 28)
+        try:
+            eval("never_used", lazily)
+        except ImportError as error:
+            assert "sndhdr_or_not" in str(error)
+        else:
+            raise AssertionError
