@@ -177,6 +177,8 @@ def _awaits(generator: Any, awaited: Any) -> bool:
     if awaited is generator:
         return True
     kind = type(awaited).__name__
+    if kind == "anext_awaitable":
+        return any(_awaits(generator, step) for step in gc.get_referents(awaited)[:1])
     return kind in ("coroutine_wrapper", "async_generator_asend") and any(
         r is generator for r in gc.get_referents(awaited)
     )

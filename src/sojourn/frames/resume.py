@@ -24,6 +24,7 @@ resumed has the type, name and qualified name it had.
 from __future__ import annotations
 
 import sys
+from gc import get_referents
 from types import (
     AsyncGeneratorType,
     CellType,
@@ -205,15 +206,17 @@ _steps: dict[int, tuple[Any, Any]] = {}
 _NEW, _UNDER_WAY = 0, 1
 
 
-def asend_parts(step: Any, generator: Any) -> tuple[Any, int]:
+def asend_parts(step: Any, generator: Any) -> tuple[Any, int, Any]:
     """What `asend_restore` needs for the awaitable that `asend()` or `__anext__()` of `generator` gave."""
-    return generator, asend_state(step)
+    state = asend_state(step)
+    sent = get_referents(step)[1:] if state == _NEW else []  # behind the generator: what has yet to be sent
+    return generator, state, sent[0] if sent else None
 
 
-def asend_restore(generator: Any, state: int) -> Any:
+def asend_restore(generator: Any, state: int, sent: Any) -> Any:
     """The awaitable again. An unfinished step of a generator is the one that priming it has begun."""
     if state == _NEW:
-        return generator.asend(None)
+        return generator.asend(sent)
     if state == _UNDER_WAY:
         return _steps.pop(id(generator))[1]
     return finished_generator("generator")  # it is only dropped

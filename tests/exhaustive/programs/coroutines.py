@@ -58,6 +58,8 @@ async def top():
     g = agen(2)
     print(await anext(g), await g.__anext__())
     await g.aclose()
+    g = agen(1)
+    print(await anext(g, "more"), await anext(g, "no more"))
     return a + b
 
 

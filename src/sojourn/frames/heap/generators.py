@@ -29,7 +29,7 @@ from sojourn.frames.resume import (
 
 from .dumper import Dumper, Refuse
 from .functions import note_nested
-from .registry import NEWER, constructor, reduces
+from .registry import NEWER, constructor, reduces, refuses
 
 _SHAPE = tuple(field.name for field in fields(FrameRecord) if field.name not in ("values", "inner"))
 
@@ -118,16 +118,44 @@ def _reduce_step(step: Any, dumper: Dumper) -> Any:
     generators = [each for each in get_referents(step) if type(each) is AsyncGeneratorType]
     if not generators:
         raise Refuse(step, "it does not say which generator it belongs to")
-    generator, state = asend_parts(step, generators[0])
+    generator, state, sent = asend_parts(step, generators[0])
     record = _record_of(generator, dumper)
-    return make_step, (generator, state, _rest(record) if record is not None else None)
+    return make_step, (generator, state, _rest(record) if record is not None else None, sent)
 
 
 @constructor
-def make_step(generator: Any, state: int, rest: tuple[list[Any], list[Any]] | None) -> Any:
+def make_step(generator: Any, state: int, rest: tuple[list[Any], list[Any]] | None, sent: Any = None) -> Any:
     if rest is not None:
         fill_generator(generator, rest)
-    return asend_restore(generator, state)
+    return asend_restore(generator, state, sent)
+
+
+@reduces("builtins.anext_awaitable")
+def _reduce_anext(awaitable: Any, dumper: Dumper) -> Any:
+    return make_anext, tuple(get_referents(awaitable))
+
+
+@constructor
+def make_anext(step: Any, default: Any) -> Any:
+    """What `anext(iterator, default)` gives, around a step that is there already."""
+    return anext(_Given(step), default)
+
+
+class _Given:
+    """An asynchronous iterator whose next step is a given one."""
+
+    def __init__(self, step: Any) -> None:
+        self._step = step
+
+    def __anext__(self) -> Any:
+        return self._step
+
+
+refuses(
+    "an asynchronous generator is being closed, or thrown into, and the step holds how far that has come",
+    "wait until it is done",
+    "builtins.async_generator_athrow",
+)
 
 
 @reduces("builtins.coroutine_wrapper")
