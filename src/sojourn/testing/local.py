@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,9 @@ from sojourn.client.home import NodeEntry, nodes_of
 from sojourn.errors import SojournError, Unavailable
 from sojourn.testing.computers import Computer, Switch, why_not
 from sojourn.testing.leaks import SCRATCH, gone
+
+REPLICATED = 3  # computers, from which on each carries a part of the control plane (docs/decisions/0020)
+PATIENCE = 30.0  # seconds for that
 
 
 class _Seed(msgspec.Struct):
@@ -100,6 +104,17 @@ class LocalCluster:
                 answer.wait()
         for name in names:
             self._nodes += nodes_of(self._home_of(name))
+            if self._count >= REPLICATED:
+                self._await_servers(name)
+
+    def _await_servers(self, name: str) -> None:
+        """The control plane is carried into several servers by now, which nobody should meet by chance."""
+        until = time.monotonic() + PATIENCE
+        with connect(self._home_of(name)) as client:
+            while len(servers := client.plane().servers) < REPLICATED:
+                if time.monotonic() > until:
+                    raise Unavailable(f"the control plane has {len(servers)} servers after {PATIENCE:.0f} s")
+                time.sleep(0.05)
 
     def _down_apart(self) -> None:
         """All at once, since the end of each would cost the others their control plane."""
