@@ -50,11 +50,13 @@ def is_a(value: Any, kind: type) -> bool:
 
 def type_name(kind: type) -> str:
     """ "module.qualname" of a class, without asking its metaclass."""
-    return ".".join(names_of(kind))
+    return ".".join(filter(None, names_of(kind)))
 
 
 def names_of(kind: type) -> list[str]:
-    return [_module(kind), _qualname(kind)]
+    """Module and qualified name. The module may be anything; the class of Cython's functions has a descriptor there."""
+    module = _module(kind)
+    return [module if isinstance(module, str) else "", _qualname(kind)]
 
 
 @dataclass

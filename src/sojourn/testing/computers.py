@@ -62,7 +62,11 @@ class _First:
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-I", "-S", str(_PROGRAM), *words]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the one who turns it off
         )
         self.pid = int(self._hear())  # as this machine counts
 
