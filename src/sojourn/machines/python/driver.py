@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from sojourn.machines.python.hosted import PAGE, PythonHeld, PythonHost
 from sojourn.machines.python.interpreters import Interpreters, Probed
 from sojourn.machines.python.messages import Order
 from sojourn.machines.python.packages import Environment, translated
-from sojourn.machines.python.templates import HasThreads, Key, Template
+from sojourn.machines.python.shelf import Shelf
+from sojourn.machines.python.templates import Key, Template
 from sojourn.machines.python.workspace import Kept
 from sojourn.machines.python.workspaces import Workspaces, sweep
 from sojourn.resources import files
@@ -32,7 +33,6 @@ from sojourn.resources.limits import Held, Limiter, Limits, amount, available
 from sojourn.resources.log import Log
 from sojourn.resources.unread import Size
 
-WARM_AFTER = 4  # workspaces that have left, and may come back, keep their templates
 MATCH_WITHIN = 60.0  # seconds; some 10 ms for a small program, but an environment may be huge
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,10 @@ class PythonMachine:
         self._environment = dict(os.environ if environment is None else environment)
         self._interpreters = Interpreters(state / "interpreters.json")
         self._baselines = Baselines(state / "baselines")
-        self._templates: dict[Key | tuple[Any, ...], asyncio.Task[Template | None]] = {}
+        self._shelf = Shelf(state / "inside")
         self._store = Store(state.parent / "blobs" if blobs is None else blobs)
         self._workspaces = Workspaces(state, self._store)
         self._environments = Environments(state.parent / "environments")
-        self._left: list[str] = []  # roots of workspaces that have gone from here, whose templates are still warm
         self._carriers: set[Carrier] = set()
         self._limiter = Limiter(groups=self._environment.get("SOJOURN_CGROUPS") != "off")
         self._lingering: list[Held] = []  # limits of programs that have ended and have left children
@@ -172,7 +171,7 @@ class PythonMachine:
         seed: int = offer.detail["seed"]  # of another cluster, where the process was frozen in one
         base = await self._template(probed, environment, seed)
         # A warm template if there can be one; else the held host does the imports itself.
-        template = await self._warm(base, Key.of(probed, seed, environment), order) or base
+        template = await self._shelf.warm(base, Key.of(probed, seed, environment), order) or base
         limits = msgspec.convert(offer.detail.get("limits"), Limits | None)
         carrier = await self._carrier(template, "hold", order, log, Size() if order.terminal else None, limits)
         return PythonHeld(carrier, self._describer(offer, probed), kept, lambda: self.forget(offer.id))
@@ -182,19 +181,7 @@ class PythonMachine:
         if kept is None:
             return
         self._workspaces.release(process_id)
-        self._left.append(str(kept.root))
-        while len(self._left) > WARM_AFTER:
-            self._cool(self._left.pop(0))
-
-    def _cool(self, root: str) -> None:
-        """End the templates that were warm for a workspace's programs."""
-        for mark, task in list(self._templates.items()):
-            if isinstance(mark, tuple) and any(path.startswith(root) for path in mark[2]):
-                del self._templates[mark]
-                if task.done() and not task.cancelled() and task.exception() is None:
-                    template = task.result()
-                    if template is not None:
-                        template.close()
+        self._shelf.cool(str(kept.root))
 
     async def examine(
         self, program: str, *, python: str | None, cwd: str, env: dict[str, str]
@@ -255,20 +242,11 @@ class PythonMachine:
         for carrier in list(self._carriers):
             await carrier.kill()
         await self._workspaces.close()
-        for task in self._templates.values():
-            task.cancel()
-        made = await asyncio.gather(*self._templates.values(), return_exceptions=True)
-        templates = [template for template in made if isinstance(template, Template)]
-        for template in templates:
-            await template.quiet()
-            template.close()
-        for template in templates:
-            template.reap()
-        self._templates.clear()
+        templates = await self._shelf.close()
         for held in self._lingering:
             held.remove(others=True)
         self._limiter.close()
-        proc.reap_strays(self._sessions | {template.pid for template in templates})
+        proc.reap_strays(self._sessions.union(templates))
 
     def _describer(self, identity: Offer, probed: Probed):
         async def describe(host: PythonHost, found: dict[str, Any]) -> Offer:
@@ -349,28 +327,7 @@ class PythonMachine:
         self._lingering = [held for held in self._lingering if not held.remove()]
 
     async def _template(self, probed: Probed, environment: Mapping[str, str], seed: int) -> Template:
-        key = Key.of(probed, seed, environment)
-        template = await self._kept(key, lambda: Template.spawn(probed, key, self._state / "inside"))
-        assert template is not None
-        return template
-
-    async def _warm(self, base: Template, key: Key, order: Order) -> Template | None:
-        async def make() -> Template | None:
-            try:
-                return await base.warm(order)
-            except HasThreads:
-                return None
-
-        mark = (key, order.baseline, tuple(order.path or ()), tuple(sorted(order.environment.items())))
-        return await self._kept(mark, make)
-
-    async def _kept(self, key: Any, make: Any) -> Template | None:
-        """The template under this key: one start at a time, and a new one after one has ended."""
-        task = self._templates.get(key)
-        if task is None or (task.done() and _spoilt(task)):
-            made: Coroutine[Any, Any, Template | None] = make()
-            task = self._templates[key] = asyncio.create_task(made)
-        return await asyncio.shield(task)
+        return await self._shelf.cold(probed, Key.of(probed, seed, environment))
 
 
 def _log_trouble(process_id: str, what: str, mended: bool) -> None:
@@ -395,10 +352,3 @@ def inside(spec: StartSpec, root: Path) -> StartSpec:
         raise UsageError(f"{spec.workspace.cwd} is no folder of the workspace")
     env = {**spec.env, "PWD": str(cwd)} if "PWD" in spec.env else spec.env
     return msgspec.structs.replace(spec, cwd=str(cwd), program=program, env=env)
-
-
-def _spoilt(task: asyncio.Task[Template | None]) -> bool:
-    if task.cancelled() or task.exception() is not None:
-        return True
-    template = task.result()
-    return template is not None and not template.alive
