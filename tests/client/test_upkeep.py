@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sojourn.client import Cluster, Process, connect_async
@@ -32,6 +36,14 @@ import socket
 line = socket.socket()
 print("on", flush=True)
 while True: pass
+"""
+PAUSES = """
+import signal
+signal.signal(signal.SIGUSR1, lambda number, frame: print("met", flush=True))
+print("on", flush=True)
+for _ in range(2):
+    signal.pause()
+    print("over", flush=True)
 """
 
 
@@ -112,6 +124,27 @@ def test_check_names_a_pin_and_what_cannot_travel(start: object, local_cluster: 
     assert not held.can_move and "sorted" in held.reasons[0]
     line = start(SOCKET).check()  # type: ignore[operator]
     assert not line.can_move and any("line" in reason and "socket" in reason for reason in line.reasons)
+
+
+def test_a_pause_goes_on_when_it_was_looked_at(start: object, local_cluster: LocalCluster) -> None:
+    """Only a signal for a handler of the program ends `signal.pause`, before a move and after it."""
+    process, nodes = start(PAUSES), local_cluster.nodes  # type: ignore[operator]
+    told = b"on\n"
+    for target in (nodes[1], None):
+        pid = process.info().pid
+        while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.001)
+        process.check()
+        process.inspect()
+        process.check()
+        os.kill(pid, signal.SIGUSR1)
+        told += b"met\nover\n"
+        if target is not None:
+            while process.output()[0] != told:
+                time.sleep(0.01)
+            process.move(target)
+    assert process.wait().exit_code == 0
+    assert process.output()[0] == told
 
 
 def test_check_of_what_cannot_be(start: object, local_cluster: LocalCluster) -> None:

@@ -92,7 +92,7 @@ class SafePoint:
         Raises:
             Pin: the event cannot be armed; names what stands in the way.
         """
-        frame = self._program_frame(frame)
+        frame = self.program_frame(frame)
         self.cancel()
         self.failure = None
         self._callback = callback
@@ -107,7 +107,7 @@ class SafePoint:
 
     def retap(self, frame: FrameType) -> None:
         """The signal came again, and has interrupted `frame`."""
-        frame, armed = self._program_frame(frame), self._armed
+        frame, armed = self.program_frame(frame), self._armed
         if self._callback is None or armed is None:
             return
         self._probe.renew()
@@ -162,7 +162,7 @@ class SafePoint:
             os.close(reading)
             os.close(writing)
 
-    def _program_frame(self, frame: FrameType) -> FrameType:
+    def program_frame(self, frame: FrameType) -> FrameType:
         """The frame of the program that a signal has interrupted: not the one of `keep_pausing`."""
         return self._pausing if self._pausing is not None and _encloses(self._pausing, frame) else frame
 

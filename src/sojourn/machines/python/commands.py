@@ -105,15 +105,20 @@ class Commands:
         if self.busy or os.getpid() != self._pid or frame is None:
             return
         self.raise_thrown()
+        frame, met = self._safepoint.program_frame(frame), False
         self.busy = True
         try:
             if self.shut():
                 try:
                     self._heard(frame)
                 finally:
+                    met = self._met_others()
                     self.open()
         finally:
             self.busy = False
+        self.raise_thrown()
+        if not met:
+            self._safepoint.keep_pausing(frame)
 
     def raise_thrown(self) -> None:
         """Raises what a handler of the program has raised while we were at work."""
@@ -391,6 +396,11 @@ class Commands:
             self._thrown = error
             return False
         return True
+
+    def _met_others(self) -> bool:
+        """Has a signal come for a handler of the program, which is let in next?"""
+        pending = _signal.sigpending().difference(self._mask or (), (SIGNAL,))
+        return any(callable(_signal.getsignal(number)) for number in pending)
 
     def open(self) -> None:
         if (mask := self._mask) is not None:
