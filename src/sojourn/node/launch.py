@@ -75,9 +75,9 @@ async def launch(node: Node, asked: Run) -> Record:
         node.expected.discard(record.id)
     running = {"state": State.RUNNING, "pid": host.pid, "limits": host.in_force}
     process.publish(**running)
-    await process.soon_written()
     told = told_of(record, node.name)
     node.events.tell(events.Started(**told, program=record.program, pid=host.pid))
+    await process.soon_written()
     return msgspec.structs.replace(process.record, **running)
 
 
