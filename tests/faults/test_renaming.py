@@ -114,5 +114,6 @@ def test_the_control_plane_is_away_in_the_middle(arena: Arena) -> None:
     arena.nats(signal.SIGCONT)
     assert renaming.result(SOON)["name"] == "u"
     arena._tickers["u"] = arena._tickers.pop("t")
+    arena.repeats["u"] = arena.repeats.pop("t")
     assert arena.move("u", "n2").result(SOON)["to"] == "n2"
     arena.ticks(journal)
