@@ -127,5 +127,7 @@ def test_nodes_log_lines_of_json_and_no_secret(own_cluster: LocalCluster, tmp_pa
 
 
 def test_nodes_come_and_go_in_the_journal(own_cluster: LocalCluster) -> None:
-    up = [event.node for event in own_cluster.client.events() if isinstance(event, events.NodeUp)]
+    up: list[str] = []
+    while len(up) < len(own_cluster.nodes):  # each writes it down behind the back of `up`
+        up = [event.node for event in own_cluster.client.events() if isinstance(event, events.NodeUp)]
     assert sorted(up) == own_cluster.nodes

@@ -4,7 +4,8 @@
 
 Those over dicts and sets have no `__setstate__`: a new iterator is moved on as many steps as the old one had made. That
 needs the container's final length, which announced dicts have from the start (`containers`). For a set that is filled
-late, and that is not only used by a frame, the elements that are left are carried instead.
+late, and that is not only used by a frame, the elements that are left are carried instead. A list has its position set
+last, and one of the library, which has its content only when all edits are carried out, after that (`reach`).
 
 Those of `itertools` are in `fields`.
 """
@@ -32,6 +33,7 @@ _dict: dict[Any, Any] = {}
 _VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
 _FORWARD = tuple(type(iter(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
 _BACKWARD = tuple(type(reversed(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
+_short: list[tuple[Any, int]] = []  # iterators, and where they have to be
 _SEQUENCES = (
     iter([]), reversed([]), iter(()), iter(""), iter("\u0100"), iter(b""), iter(bytearray())
 )  # fmt: skip
@@ -122,6 +124,15 @@ def reverse(sequence: Any) -> Iterator[Any]:
 @constructor
 def set_position(iterator: Any, position: int) -> None:
     iterator.__setstate__(position)
+    if iterator.__reduce__()[2:] != (position,):  # the list is not so long yet
+        _short.append((iterator, position))
+
+
+def reach() -> None:
+    """Sets the positions in lists that were still too short, now that everything is there."""
+    while _short:
+        iterator, position = _short.pop()
+        iterator.__setstate__(position)
 
 
 @reduces(MappingProxyType)
