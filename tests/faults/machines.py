@@ -122,9 +122,18 @@ class Machines(Arena):
 
     def power_off(self, node: str) -> None:
         """Everything on that machine dies at once."""
+        self._kill(node, {self.server(node), *self._below(node)})
+
+    def lose(self, node: str) -> None:
+        """The node of that machine dies, and what it had started; a server of its own goes on, if it has one."""
+        self._kill(node, self._below(node))
+
+    def _below(self, node: str) -> set[int]:
+        return {process.pid for process in psutil.Process(self.pids[node]).children(recursive=True)}
+
+    def _kill(self, node: str, more: set[int]) -> None:
         self._killed.add(node)
-        carried = psutil.Process(self.pids[node]).children(recursive=True)
-        pids = {self.pids[node], self.server(node), *(process.pid for process in carried)}
+        pids = {self.pids[node], *more}
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from sojourn.client import connect, embedded
+from sojourn.client.calls import Call
 from sojourn.errors import SojournError, UsageError, WrongState
 from sojourn.names import server as servers
 
@@ -113,6 +114,28 @@ def comes_back(here: Machines) -> None:
     here.power_off("c")
     here.until(lambda: "2 of 3 up" in here.plane("d").told, "it is said that one is missing")
     here.moves("new", "n1", via="d")
+
+
+@pytest.mark.parametrize("point", ["plane.held", "plane.committed"])
+def test_the_host_dies_while_it_carries_the_control_plane_over(
+    three: Machines, point: str, thorough: bool
+) -> None:
+    """Before the commit the first server goes on as it was, after it the new ones do; nothing is lost."""
+    if not thorough:
+        pytest.skip("with --thorough")
+    here = three
+    journal = here.ticker("t", "b")
+    here.hold("n1", point)
+    here.join("c")
+    here.at("n1").ask(Call("testing.reached", {"point": point}, object))
+    here.ticks(journal)
+    here.lose("n1")
+    here.starts("n1")
+    here.replicated()
+    assert here.row("t").state == "running"
+    here.moves("t", "c", via="b")
+    here.moves("t", "n1", via="c")
+    here.ticks(journal)
 
 
 def test_a_machine_with_a_server_is_expelled(three: Machines, thorough: bool) -> None:

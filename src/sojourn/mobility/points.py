@@ -45,6 +45,9 @@ POINTS = (
     # of a renaming: before each of its writes
     "rename.claiming",
     "rename.removing",
+    # of carrying the control plane over to three servers
+    "plane.held",  # the first server has ended, nothing is in the new ones
+    "plane.committed",  # it is written down, and no member has heard of it
 )
 
 

@@ -31,7 +31,7 @@ async def carry(stream: str, source: Client, target: Client, *, copies: int) -> 
     Raises Unavailable.
     """
     try:
-        async with asyncio.timeout(6 * DEADLINE):
+        async with asyncio.timeout(3 * DEADLINE):
             return await _carry(stream, source, target, copies)
     except (nats.errors.Error, OSError, TimeoutError) as why:
         raise Unavailable(f"{stream} could not be carried over: {why or type(why).__name__}") from why

@@ -185,6 +185,7 @@ class Replicating:
                 raise Unavailable("NATS does not run")
             await end(first)
             began = time.monotonic()
+            await self._node.points.reach("plane.held")
             async with self._lent() as old:
                 bucket = f"sojourn-{self._cluster.cluster}"
                 for stream in (f"KV_{bucket}", f"EVENTS_{bucket}"):
@@ -195,8 +196,10 @@ class Replicating:
                 await registry.put_plane(Plane(sites=layout.sites))
             finally:
                 await registry.close()
+            # Nobody knows its port yet; but a host that dies now has to find it open when it comes back.
+            self._upkeep.admit(config.replica_folder(self._home))
             config.write_layout(self._home, layout)
-            self._upkeep.admit()
+            await self._node.points.reach("plane.committed")
             log.info("the control plane was held for %.2f s", time.monotonic() - began)
 
     @contextlib.asynccontextmanager

@@ -86,15 +86,17 @@ class Upkeep:
         """The layout may have changed."""
         self._look.set()
 
-    def admit(self) -> None:
-        """Let in the keeper, and the nodes that were not expelled."""
+    def admit(self, folder: Path | None = None) -> None:
+        """Let in the keeper, and the nodes that were not expelled; at the server of that folder, or at this machine's
+        part of the control plane.
+        """
         cluster = self._cluster.cluster
         members = [
             identity_of(member, cluster)
             for member in self._node.directory.members()
             if member.role == NODE and not member.expelled
         ]
-        if servers.admit(config.nats_folder(self._home), [*members, founding.keeper(cluster)]):
+        if servers.admit(folder or config.nats_folder(self._home), [*members, founding.keeper(cluster)]):
             log.info("NATS lets in %s", ", ".join(member.name for member in members))
 
     def _as_wanted(self) -> bool:
