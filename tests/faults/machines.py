@@ -133,7 +133,7 @@ class Machines(Arena):
 
     def _kill(self, node: str, more: set[int]) -> None:
         self._killed.add(node)
-        pids = {self.pids[node], *more}
+        pids = [self.pids[node], *more]  # the node first: it must not see the others die
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

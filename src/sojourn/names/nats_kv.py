@@ -41,6 +41,7 @@ from sojourn.names.server import Server
 from sojourn.trust.identity import Identity
 
 HEARTBEAT = 2.0  # seconds between signs of life of a watch
+UNDER_WAY = 0.02  # seconds between looks at a write that is under way
 PATIENCE = 3  # attempts to watch at one server that came to nothing
 MARKER_TTL = 60.0  # seconds that an expiry stays visible to those who begin to watch
 TOMBSTONE_TTL = 600  # seconds that a removed name is remembered
@@ -291,17 +292,27 @@ class NatsRegistry:
         ttl: int | None = None,
         more: dict[str, str] | None = None,
     ) -> int | None:
-        """The revision of the write, or None when `expected` is not the key's latest. Raises Unavailable."""
+        """The revision of the write, or None when `expected` is not the key's latest. Raises Unavailable.
+
+        Several servers refuse a write also for another that is still under way, and may yet come to nothing. Who is
+        told None may read what has beaten it, so that is waited for; and when nothing comes, the write is made again.
+        """
         headers: dict[str, Any] = {_EXPECTED: str(expected), **(more or {})}
         if ttl is not None:
             headers[_TTL] = str(ttl)
+        until = time.monotonic() + self._deadline
         async with _answering(f"writing {key}"):
-            try:
-                return (await self._js.publish(f"$KV.{self._bucket}.{key}", value, headers=headers)).seq
-            except nats.js.errors.APIError as why:
-                if why.err_code in WRONG_SEQUENCE:
-                    return None
-                raise
+            while True:
+                try:
+                    return (await self._js.publish(f"$KV.{self._bucket}.{key}", value, headers=headers)).seq
+                except nats.js.errors.APIError as why:
+                    if why.err_code not in WRONG_SEQUENCE:
+                        raise
+                    if (await self._last(key))[0] != expected:
+                        return None
+                    if time.monotonic() > until:
+                        raise
+                await asyncio.sleep(UNDER_WAY)
 
     async def _last(self, key: str) -> tuple[int, bytes | None]:
         """The latest revision of a key, and its value unless it is gone. Read from the leader, not from a cache."""

@@ -125,6 +125,7 @@ class Replicating:
         launch = await asyncio.to_thread(self._begun, folder, layout)
         try:
             new = Server(urls=[site.url for site in sites if site.name != HOST], expect=self._cluster.nats.expect)
+            await self._ready(await asyncio.to_thread(launch.wait))
             client = await dial(new, self._me, tls=self._tls)
             try:
                 await carry.ready(client)
@@ -144,6 +145,14 @@ class Replicating:
     async def _ask(self, node: str, op: str, args: dict[str, Any]) -> Any:
         async with asyncio.timeout(PATIENCE):
             return await (await self._node.peers.channel(node)).ask(op, args)
+
+    async def _ready(self, mine: Server) -> None:
+        """Wait until this machine's new server has found the others. Nothing is held up yet."""
+        client = await dial(mine, self._me, tls=self._tls)
+        try:
+            await carry.ready(client)
+        finally:
+            await client.close()
 
     def _signed(self, prepared: dict[str, Prepared], host: str) -> tuple[dict[str, bytes], list[Site]]:
         """The servers' certificates, that of this machine's in its place, and where they will be."""

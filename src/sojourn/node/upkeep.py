@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+GRACE = 1.0  # seconds for a server to end by itself
 AGAIN = 0.5  # seconds between attempts at what did not work
 
 
@@ -146,9 +147,15 @@ def end_leftovers(home: Path) -> list[int]:
 
 
 async def end(pid: int) -> None:
-    """End a server, gracefully, and wait until it has."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+    """End a server, and wait until it has: gracefully, unless that takes too long. (One that is just catching up with
+    the others says goodbye for five seconds. What it has answered is on the disk either way.)
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                return await ended(pid)
     await ended(pid)
 
 

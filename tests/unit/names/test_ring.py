@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sojourn.errors import Unavailable
+from sojourn.errors import StaleEpoch, Unavailable
 from sojourn.names import carry
 from sojourn.names import server as servers
 from sojourn.names.connection import dial
@@ -145,6 +145,53 @@ def test_a_registry_is_carried_over_with_every_revision(three: Three) -> None:
         asyncio.run(main())
     finally:
         launch.abandon()
+
+
+@pytest.fixture
+def replicated(tmp_path: Path) -> Iterator[Three]:
+    """Three servers with an empty registry on all of them."""
+    made = Three(tmp_path)
+    launch = made.circle.nats(made.n1, made.keeper)
+    old = launch.wait()
+    servers.admit(made.circle.folder / "nats", [made.n1, made.keeper], carrying=True)
+
+    async def begin() -> None:
+        async with registry(made, old):
+            pass  # whoever connects first makes it
+        await made.carried(old)
+
+    try:
+        asyncio.run(begin())
+        yield made
+    finally:
+        for each in (launch, *made.launches):
+            each.abandon()
+
+
+def test_who_was_beaten_finds_the_record_changed(replicated: Three) -> None:
+    """Several servers refuse a write already for another that is under way; but whoever is told that it was beaten may
+    read what has beaten it.
+    """
+
+    async def attempt(registry: NatsRegistry, number: int, revision: int) -> int | None:
+        record = Record(name="contested", id=f"i{number}", node="n1")
+        try:
+            return await registry.update(record, revision)
+        except StaleEpoch:
+            known = await registry.get("contested")
+            assert known is not None
+            assert known.revision > revision, "it was beaten by nothing"
+            return None
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            many = [await stack.enter_async_context(registry(replicated, replicated.server)) for _ in range(6)]
+            latest = await many[0].create(Record(name="contested", id="i", node="n1"))
+            for _ in range(40):
+                attempts = [attempt(each, number, latest) for number, each in enumerate(many)]
+                (latest,) = [won for won in await asyncio.gather(*attempts) if won is not None]
+
+    asyncio.run(main())
 
 
 def test_only_the_servers_are_let_in_as_servers(three: Three) -> None:
