@@ -93,6 +93,7 @@ def test_the_hosts_machine_dies_in_the_middle_of_moves(three: Machines, thorough
     here.until(lambda: "2 of 3 up" in here.plane("b").told, "it is said that one is missing")
     with pytest.raises(UsageError, match="while that machine is away nobody joins"):
         here.ask("b", "token")
+    here.until(lambda: here.plane("c").fatal, "the other one knows it, too")
     with pytest.raises(WrongState, match="loses its majority"):
         embedded.down(here.home_of("c"))
     here.ticker("new", "c")
