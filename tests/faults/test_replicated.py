@@ -115,6 +115,10 @@ def comes_back(here: Machines) -> None:
     here.power_off("c")
     here.until(lambda: "2 of 3 up" in here.plane("d").told, "it is said that one is missing")
     here.moves("new", "n1", via="d")
+    here.until(
+        lambda: all(row.node != "c" or row.state == "lost" for row in here.ps().values()),
+        "what was there is lost",
+    )
 
 
 @pytest.mark.parametrize("point", ["plane.held", "plane.committed"])
