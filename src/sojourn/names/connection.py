@@ -38,12 +38,14 @@ async def dial(
     """Connect; with `tls` as whom its certificate names. Raises Unavailable, Unauthorized."""
     refusal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
     refusals = 0
+    # One of several may not have heard yet that we belong to the cluster, and a failure may be told twice.
+    enough = 3 * len(server.urls) if len(server.urls) > 1 else 1
 
     async def noted(why: Exception) -> None:
         """Errors reach whoever made the call; only those of the first connection would be swallowed."""
         nonlocal refusals
         refusals += 1
-        if not refusal.done() and refusals >= len(server.urls):
+        if not refusal.done() and refusals >= enough:
             refusal.set_result(why)
 
     opening = asyncio.ensure_future(
