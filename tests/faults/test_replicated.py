@@ -23,6 +23,13 @@ from .machines import Machines, machines
 
 
 @pytest.fixture
+def only_thorough(thorough: bool) -> None:
+    """Asked for by a mark, so that nothing is started for a test that is skipped."""
+    if not thorough:
+        pytest.skip("with --thorough")
+
+
+@pytest.fixture
 def three(tmp_path: Path) -> Iterator[Machines]:
     with machines(tmp_path, "b") as here:
         yield here
@@ -121,13 +128,10 @@ def comes_back(here: Machines) -> None:
     )
 
 
+@pytest.mark.usefixtures("only_thorough")
 @pytest.mark.parametrize("point", ["plane.held", "plane.committed"])
-def test_the_host_dies_while_it_carries_the_control_plane_over(
-    three: Machines, point: str, thorough: bool
-) -> None:
+def test_the_host_dies_while_it_carries_the_control_plane_over(three: Machines, point: str) -> None:
     """Before the commit the first server goes on as it was, after it the new ones do; nothing is lost."""
-    if not thorough:
-        pytest.skip("with --thorough")
     here = three
     journal = here.ticker("t", "b")
     here.hold("n1", point)
@@ -143,10 +147,9 @@ def test_the_host_dies_while_it_carries_the_control_plane_over(
     here.ticks(journal)
 
 
-def test_a_machine_with_a_server_is_expelled(three: Machines, thorough: bool) -> None:
+@pytest.mark.usefixtures("only_thorough")
+def test_a_machine_with_a_server_is_expelled(three: Machines) -> None:
     """It cannot hear of it, and its server goes on: the other two speak to it no more, nor does any node."""
-    if not thorough:
-        pytest.skip("with --thorough")
     here = three
     here.join("c")
     here.replicated()
