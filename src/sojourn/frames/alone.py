@@ -197,11 +197,11 @@ def _bottom(program: Any, *arguments: Any) -> None:
 def resume(image: str, again: str | None, freeze_after: float | None) -> None:
     """Go on with the program that an image holds."""
     try:
-        fd = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
+        with open(image, "rb") as source:
+            data = bytearray(source.read())  # mapping it would take the lowest descriptor, which may be the program's
     except OSError as failure:
         raise UsageError(f"{image}: {failure.strerror}") from None
-    opened = api.Image.open(fd)
-    os.close(fd)
+    opened = api.Image.parse(memoryview(data))
     seed, names = opened.header.get("seed"), opened.header.get("modules")
     if type(seed) is not str or not seed.isdigit() or type(names) is not list:
         raise BadImage("the image was not written by this command")
@@ -218,7 +218,7 @@ def resume(image: str, again: str | None, freeze_after: float | None) -> None:
     api.import_modules(name for name in names if name != "__main__")
     match = api.match(bytes(opened.segment("baseline")))
     thawed = api.thaw_from(opened, match=match)
-    del opened
+    del opened, data
     _Freezer(os.path.abspath(again or image), seed, _bottom.__code__, match).install()
     if freeze_after is not None:
         _freeze_after(freeze_after)

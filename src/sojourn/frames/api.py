@@ -11,13 +11,14 @@ frame of the program; it either gives a process that is complete, or raises. `go
 from __future__ import annotations
 
 import sys
+from _contextvars import Context
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 from sojourn.errors import InternalError, Outdated, Unmovable
 
-from . import file, heap, world
+from . import file, heap, loops, world
 from .file import Image
 from .heap.library import Library
 from .pause import collector_paused
@@ -132,8 +133,10 @@ def freeze_to(
     """
     if reasons := watchers():
         raise Unmovable("somebody watches the program", reasons=reasons)
-    context = stack.context
-    values = state.capture() if context is None else context.copy().run(state.capture)
+    if reasons := loops.objections():
+        raise Unmovable("the program's event loop cannot travel", reasons=reasons)
+    outside = Context() if stack.context is None else stack.context.copy()  # not one that a frame has entered
+    values = outside.run(state.capture)
     edits: list[Any] = []
     names: list[tuple[str, Any]] = [(name, value) for name, value in values.items()]
     if match is not None:

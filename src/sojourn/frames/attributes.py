@@ -15,8 +15,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from .analyze import VERSION, Instruction
-from .course import find, is_a
 from .layout import GONE, NULL
+from .lookup import find, is_a
 from .sites import Continuation, Site, code_behind
 
 _READS = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"})

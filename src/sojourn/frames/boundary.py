@@ -35,9 +35,9 @@ from typing import Any
 
 from .analyze import ITERATOR_SLOTS, VERSION, Facts, Instruction
 from .attributes import ATTRIBUTES, through_attribute
-from .calls import through_call
-from .course import type_name
+from .calls import through_call, through_step
 from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, handled_exception, plain
+from .lookup import type_name
 from .operators import OPERATORS, SPECIAL, through_operator
 from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
 from .waits import READS, Read, looping
@@ -108,7 +108,10 @@ def _generator(site: Site) -> Continuation:
         return Continuation(lowest, drives=True, course=["thrown", generator, method == "close"])
     if callable is next and arguments and arguments[0] is generator:
         return Continuation(depth, again=True)
-    raise site.pin("a generator is being run by", callable)
+    step = through_step(site, callable, receiver, lowest)
+    if step is None:
+        raise site.pin("a generator is being run by", callable)
+    return step
 
 
 def _ends(callable: Any) -> bool:

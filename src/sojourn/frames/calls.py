@@ -15,9 +15,10 @@ import _contextvars
 from types import BuiltinFunctionType, FunctionType, MethodWrapperType
 from typing import Any
 
+from . import tasks
 from .attributes import ACCESSES, through_builtin
-from .course import find, is_a, names_of, type_name
 from .layout import GONE, NULL
+from .lookup import find, is_a, names_of, type_name
 from .sites import Continuation, Site, code_behind
 
 # Builtins are found by address: asking whether a callable of the program is one of them might call its `__eq__`.
@@ -76,7 +77,7 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
         if type(wrapped) is FunctionType and code_behind(wrapped) is inner_code:
             return ["memoized", callable, *site.call_arguments()]
     elif (context := _context_entered(callable, second)) is not None:  # an empty one counts as false
-        if code_behind(next(iter(site.read_call()[2] or site.call_arguments()[0]), None)) is inner_code:
+        if code_behind(_entered_with(site)) is inner_code:
             return ["in context", context]  # else what it runs is made in C, and has called the inner frame
     elif address in ACCESSES:
         return through_builtin(site, callable, site.call_arguments()[0])
@@ -104,6 +105,20 @@ def _context_entered(callable: Any, second: Any) -> Any:
     if type(callable) is BuiltinFunctionType and callable.__name__ == "run":
         return callable.__self__ if type(callable.__self__) is _contextvars.Context else None
     return None
+
+
+def _entered_with(site: Site) -> Any:
+    """What `Context.run` is to call."""
+    return next(iter(site.read_call()[2] or site.call_arguments()[0]), None)
+
+
+def through_step(site: Site, callable: Any, second: Any, lowest: int) -> Continuation | None:
+    """If the call runs a step of an asyncio task in its context, and the inner frame is the task's coroutine."""
+    context = _context_entered(callable, second)
+    if context is None:
+        return None
+    task = tasks.stepped_by(_entered_with(site), site.inner_view.generator)
+    return None if task is None else Continuation(lowest, drives=True, course=["task step", context, task])
 
 
 # ---- classes ---------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ _SPAN = 64  # words of the thread's state that are searched; the context is in t
 _word = ctypes.c_size_t.from_address
 _thread_state = ctypes.pythonapi.PyThreadState_Get
 _thread_state.restype = ctypes.c_void_p
+_ENTERING = ("in context", "task step")  # kinds of courses that run something in a context
 _places: list[int] = []  # offset in the thread's state of the current context
 
 
@@ -38,8 +39,8 @@ def outermost(courses: Iterable[list[Any] | None]) -> Context | None:
     """The context outside of all that run, given what is left to be done by each frame, innermost first."""
     context = current()
     for course in courses:
-        if course is not None and course[0] == "in context":
-            context = _at(id(course[1]) + _PREVIOUS)  # it runs, so that it points at the one outside
+        if course is not None and course[0] in _ENTERING and course[1] is context:
+            context = _at(id(context) + _PREVIOUS)  # it runs, so that it points at the one outside
     return context
 
 

@@ -29,34 +29,11 @@ from functools import partial
 from types import CodeType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, ClassVar
 
+from . import tasks
 from .analyze import VERSION
+from .lookup import find, is_a
 
 Call = Callable[[], Any]
-_mro = type.__dict__["__mro__"].__get__
-_names = type.__dict__["__dict__"].__get__
-_module = type.__dict__["__module__"].__get__
-_qualname = type.__dict__["__qualname__"].__get__
-
-
-def find(kind: type, name: str) -> Any:
-    """An attribute of a class, unbound, without calling any code."""
-    return next((_names(base)[name] for base in _mro(kind) if name in _names(base)), None)
-
-
-def is_a(value: Any, kind: type) -> bool:
-    """`isinstance`, without asking the object or its class."""
-    return any(base is kind for base in _mro(type(value)))
-
-
-def type_name(kind: type) -> str:
-    """ "module.qualname" of a class, without asking its metaclass."""
-    return ".".join(filter(None, names_of(kind)))
-
-
-def names_of(kind: type) -> list[str]:
-    """Module and qualified name. The module may be anything; the class of Cython's functions has a descriptor there."""
-    module = _module(kind)
-    return [module if isinstance(module, str) else "", _qualname(kind)]
 
 
 @dataclass
@@ -274,6 +251,27 @@ class Thrown(Step):
 
 
 @dataclass
+class Stepping(Step):
+    """A step of an asyncio task: C has entered the task in its context and sent into its coroutine.
+
+    The step is made again. The coroutine was rebuilt as one that runs: it drops what is sent into it, and goes on; and
+    C does with what comes of it what it would have done.
+    """
+
+    name = "task step"
+    context: Any
+    task: Any
+
+    @property
+    def generator(self) -> Any:
+        """What the step drives."""
+        return tasks.shown(self.task, "_coro")
+
+    def pending(self) -> Call:
+        return partial(self.context.run, tasks.again(self.task))
+
+
+@dataclass
 class Memoized(Step):
     """A call of what `functools.lru_cache` made: the result is kept."""
 
@@ -295,7 +293,7 @@ class Memoized(Step):
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.name: kind for kind in (Ask, Construct, Access, Next, Checked, Truth, InContext, Thrown, Memoized)
+    kind.name: kind for kind in (Ask, Construct, Access, Next, Checked, Truth, InContext, Thrown, Stepping, Memoized)
 }
 
 

@@ -20,7 +20,7 @@ from types import WrapperDescriptorType
 from typing import Any
 
 from .analyze import ITERATOR_SLOTS, VERSION
-from .course import find, names_of
+from .lookup import find, names_of
 from .sites import Continuation, Site, code_behind
 
 

@@ -50,7 +50,7 @@ class Reading:
     @property
     def course(self) -> list[Any] | None:
         """What is left to be done when the inner frame comes back."""
-        return self.stack[-1] if self.record.course and self.record.has_inner else None
+        return self.stack[-1] if self.record.course else None
 
     def saved_depth(self) -> int | None:
         return self.view.saved_depth(self.code_facts.locals_count)

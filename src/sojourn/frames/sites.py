@@ -12,8 +12,8 @@ from typing import Any
 
 from .analyze import VERSION, Facts, Instruction, local_names
 from .assemble import original_of
-from .course import find, type_name
 from .layout import GONE, NULL, Frame, LiveObjects, plain
+from .lookup import find, type_name
 
 BUILTIN_CALLABLES = (BuiltinFunctionType, type(list.append), type((1).__add__), type(int.__add__))
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from sojourn.errors import InternalError
 
-from .course import type_name
+from .lookup import type_name
 
 OURS = "sojourn"  # as a tool of sys.monitoring
 _monitoring: Any = getattr(sys, "monitoring", None)

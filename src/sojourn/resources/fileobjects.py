@@ -263,14 +263,6 @@ registry.register(io.TextIOWrapper, reduce=_text)
 registry.refuses(
     "its peer is connected to this node",
     "close it before the move and connect again after",
-    "_socket.socket",
-    "socket.socket",
     "ssl.SSLSocket",
 )
 registry.refuses("it is a view of this node's memory and files", "close it before the move", "mmap.mmap")
-registry.refuses(
-    "it lives in this node's kernel",
-    "close it before the move",
-    "select.epoll",
-    "selectors.EpollSelector",
-)

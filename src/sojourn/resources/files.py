@@ -4,15 +4,15 @@ Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain d
 the three pipes that the node gave, or the terminal, under whatever number), `terminal` (the program's own, opened
 once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
-offset with a lower number, as dup() makes it). Everything else is refused, with what holds it and the way
-out.
+offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number).
+Everything else is refused, with what holds it and the way out.
 
 Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
 value (`model.binding`): a file of the same name but another identity is not the same file, and is refused.
 
 Guarantees. Capturing changes nothing. `reasons` and `restore` name every obstacle at once. Nothing is
 truncated, created or locked by reopening: only O_ACCMODE and the status flags of the original are used.
-`restore` leaves exactly the captured numbers open below the floor.
+`restore` leaves exactly the captured numbers open below the floor, but for those that the heap makes.
 """
 # pyright: basic
 # (ctypes for kcmp)
@@ -29,6 +29,7 @@ from typing import Any
 
 from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
+from sojourn.frames import loops
 from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
 
 Entry = dict[str, Any]
@@ -45,6 +46,7 @@ _DEVICES = {
 }
 _OWN_TERMINAL = (5, 0)
 _OWN = "/dev/tty"
+_EPOLL = "anon_inode:[eventpoll]"
 _SAME = "the terminal, by its number"  # which is another one on every node
 _STATUS = os.O_APPEND | os.O_NONBLOCK | os.O_DSYNC | os.O_SYNC | os.O_NOATIME | os.O_DIRECT
 _SYS_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine)
@@ -129,6 +131,10 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
     elif stat.S_ISCHR(mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) in _DEVICES:
         device = _DEVICES[os.major(status.st_rdev), os.minor(status.st_rdev)]
         entry |= {"kind": "device", "name": device, "binding": Binding.TYPE}
+    elif target == _EPOLL:
+        entry |= {"kind": "made", "binding": Binding.TYPE}
+    elif stat.S_ISSOCK(mode) and loops.other_end(number) is not None:
+        entry |= {"kind": "made", "binding": Binding.VALUE}
     else:
         entry |= {"kind": "other", "binding": Binding.IDENTIFIER, "why": _why(mode, target)}
     return entry
@@ -182,7 +188,7 @@ def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
     attachment = Attachment.FIXED
-    if entry["kind"] in ("stream", "same", "terminal"):
+    if entry["kind"] in ("stream", "same", "terminal", "made"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
@@ -221,6 +227,8 @@ def restore(entries: list[Entry]) -> None:
         os.close(number)
     for entry in entries:
         number = entry["fd"]
+        if entry["kind"] == "made":
+            continue
         if entry["kind"] == "stream":
             os.dup2(streams[entry["of"]], number)
         elif entry["kind"] == "same":

@@ -6,9 +6,9 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
-`exceptions`, `iterators`, `fields`, `newer`, `variables`, `cobjects`, `debuggers`, `extensions` and `arrays` are the
-families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `words` reads the
-little memory that is needed.
+`exceptions`, `iterators`, `fields`, `futures`, `loops`, `newer`, `variables`, `cobjects`, `debuggers`, `extensions` and
+`arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel;
+`words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -38,8 +38,10 @@ from . import (
     extensions,
     fields,
     functions,
+    futures,
     generators,
     iterators,
+    loops,
     modules,
     newer,
     registry,
@@ -77,8 +79,8 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, debuggers, exceptions, extensions, fields, functions, generators, iterators, modules,
-    newer, variables,
+    arrays, classes, cobjects, debuggers, exceptions, extensions, fields, functions, futures, generators, iterators,
+    loops, modules, newer, variables,
 )  # fmt: skip
 
 

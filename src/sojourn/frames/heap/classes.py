@@ -14,6 +14,7 @@ dict. The C half of an abstract class is made anew, and its registry is filled w
 from __future__ import annotations
 
 import _abc  # pyright: ignore[reportMissingImports]
+import sys
 import types
 from collections.abc import Callable
 from types import GetSetDescriptorType, MemberDescriptorType
@@ -169,6 +170,7 @@ def _hidden_types() -> dict[str, type]:
         "reversed keys": reversed(empty), "reversed values": reversed(empty.values()),
         "reversed items": reversed(empty.items()), "callable iterator": iter(int, 0), "alias": list[int],
         "union": int | str, "sequence iterator": iter(FunctionSample()),
+        "asyncgen hooks": sys.get_asyncgen_hooks(),
     }  # fmt: skip
     public = {f"types.{name}": getattr(types, name) for name in types.__all__}
     found = {name: type(sample) for name, sample in samples.items()}

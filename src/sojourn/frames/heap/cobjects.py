@@ -331,15 +331,13 @@ constructor(GenericAlias)
 # What cannot travel, and what to do
 
 refuses("a connection belongs to this machine", "close it before a move, and connect again",
-        "_socket.socket", "socket.socket", "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
+        "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
 refuses("another thread runs there", "join the thread first", "_thread._localdummy", "_thread._ThreadHandle")
 refuses("a child process stays where it is", "wait for it before a move", "subprocess.Popen",
         "multiprocessing.process.BaseProcess")  # fmt: skip
 refuses("it holds addresses of this process", "keep plain values instead",
         "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip
 refuses("the kernel keeps its state", "make it anew where it is used",
-        "select.epoll", "select.poll", "select.kqueue")  # fmt: skip
+        "select.poll", "select.kqueue")  # fmt: skip
 refuses("it maps memory of this process", "read what is needed, and open it again", "mmap.mmap")
-refuses("an event loop belongs to this process", "this version moves programs without a running loop",
-        "_asyncio.Future", "_asyncio.Task")  # fmt: skip
 refuses("an open database", "close it before a move", "sqlite3.Connection", "sqlite3.Cursor")

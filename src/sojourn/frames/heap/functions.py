@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import marshal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -217,7 +217,15 @@ def _reduce_builtin(function: BuiltinFunctionType, dumper: Dumper) -> Any:
             if base is type(owner):
                 return bind_own, (owner, function.__name__)
             return bind, (base, function.__name__, owner)
-    raise Refuse(function, "a C method that its object's type does not have under its name")
+    reduce = UNNAMED.get(function.__name__)
+    reduced = reduce(function, dumper) if reduce is not None else None
+    if reduced is None:
+        raise Refuse(function, "a C method that its object's type does not have under its name")
+    return reduced
+
+
+# C methods that their object's type does not have: by name, what reduces them (or gives None).
+UNNAMED: dict[str, Callable[[Any, Dumper], Any]] = {}
 
 
 @reduces(MethodWrapperType)

@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any
 
 from sojourn.errors import Refused, Unmovable
+from sojourn.frames import loops
 from sojourn.frames.heap.iterators import filters_mutated, quietly
 from sojourn.frames.heap.registry import is_module
 from sojourn.frames.heap.variables import set_variables
@@ -233,6 +234,7 @@ ITEMS: tuple[Item, ...] = (
     Item("context variables", _variables, _restore_variables),
     Item("atexit", _exits, _restore_exits),
     Item("collector", _collector, _restore_collector),
+    *(Item(*each) for each in loops.STATE),
     Item("signal handlers", _handlers, _restore_handlers),
     Item("interval timers", _timers, _restore_timers, start=True),
 )

@@ -33,7 +33,7 @@ from typing import Any
 from sojourn._util import clock, descriptors, kernel
 from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
-from sojourn.frames import api, looking, tracing
+from sojourn.frames import api, looking, loops, tracing
 from sojourn.frames.capture import Pin, capture_stack, visible_locals
 from sojourn.frames.file import encode
 from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
@@ -194,6 +194,7 @@ class Commands:
             "reasons": reasons
             + self._company()
             + tracing.watchers()
+            + loops.objections()
             + (files.unshareable(entries) if message.get("copy") else []),
             "modules": modules,
             "matched": self._digest if covered else "",
@@ -336,7 +337,7 @@ class Commands:
     ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
         entries, reasons = files.capture(self._streams, self._holder_known)
-        reasons += self._company() + tracing.watchers()
+        reasons += self._company() + tracing.watchers() + loops.objections()
         if freeze.copy:
             reasons += files.unshareable(entries)
         if reasons:

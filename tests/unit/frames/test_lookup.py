@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.frames.course import names_of, type_name
+from sojourn.frames.lookup import names_of, type_name
 
 
 def test_a_class_is_named_whatever_its_module_says() -> None:
