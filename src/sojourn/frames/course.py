@@ -265,7 +265,7 @@ class Stepping(Step):
     @property
     def generator(self) -> Any:
         """What the step drives."""
-        return tasks.shown(self.task, "_coro")
+        return tasks.coroutine_of(self.task)
 
     def pending(self) -> Call:
         return partial(self.context.run, tasks.again(self.task))

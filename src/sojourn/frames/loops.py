@@ -23,7 +23,7 @@ from typing import Any
 
 from . import tasks
 from .analyze import VERSION
-from .lookup import is_a, type_name
+from .lookup import type_name
 
 OURS = "asyncio.unix_events._UnixSelectorEventLoop"
 FOREIGN = (
@@ -149,9 +149,18 @@ def _wakeup() -> Any:
     return fd if fd >= 0 else None
 
 
+def _named() -> Any:
+    return tasks.words().named if tasks.module() is not None else None
+
+
+def _restore_named(count: int) -> None:
+    tasks.words().named = count
+
+
 # Name, reading (None: nothing to restore), setting. For `world.state`.
 STATE: tuple[tuple[str, Callable[[], Any], Callable[[Any], Any]], ...] = (
     ("running loop", _running, _restore_running),
+    ("names of tasks", _named, _restore_named),
     ("hooks of asynchronous generators", _hooks, lambda hooks: sys.set_asyncgen_hooks(*hooks)),
     ("depth of coroutine origins", _depth, sys.set_coroutine_origin_tracking_depth),
     ("wakeup descriptor", _wakeup, _signal.set_wakeup_fd),

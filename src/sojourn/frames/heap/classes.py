@@ -170,13 +170,30 @@ def _hidden_types() -> dict[str, type]:
         "reversed keys": reversed(empty), "reversed values": reversed(empty.values()),
         "reversed items": reversed(empty.items()), "callable iterator": iter(int, 0), "alias": list[int],
         "union": int | str, "sequence iterator": iter(FunctionSample()),
-        "asyncgen hooks": sys.get_asyncgen_hooks(),
+        "asyncgen hooks": sys.get_asyncgen_hooks(), **_asynchronous(),
     }  # fmt: skip
     public = {f"types.{name}": getattr(types, name) for name in types.__all__}
     found = {name: type(sample) for name, sample in samples.items()}
     return found | {
         name: cls for name, cls in public.items() if isinstance(cls, type) and cls not in found.values()
     }
+
+
+def _asynchronous() -> dict[str, Any]:
+    """What asynchronous generators and coroutines give; asyncio keeps the types that it has met."""
+
+    async def generator() -> Any:
+        yield
+
+    async def coroutine() -> None:
+        return
+
+    steps: Any = generator()
+    asend, athrow, waiting = steps.asend(None), steps.athrow(GeneratorExit()), coroutine()
+    wrapper = waiting.__await__()
+    for each in (asend, athrow, waiting):
+        each.close()
+    return {"asend": asend, "athrow": athrow, "coroutine wrapper": wrapper}
 
 
 class FunctionSample:

@@ -20,6 +20,7 @@ from typing import Any
 from sojourn.errors import UsageError
 from sojourn.frames import tasks
 from sojourn.frames.analyze import VERSION
+from sojourn.frames.probes import Words, places_of, store
 
 from .contents import content_of
 from .dumper import Dumper, Refuse
@@ -28,10 +29,11 @@ from .functions import UNNAMED
 from .registry import constructor, reduces
 from .words import solid_base
 
+_TELLS_WAITERS = VERSION >= (3, 14)
 _IN_LIST = VERSION >= (3, 14)  # tasks that are not done stand in a list of C's; before, in a set of the library
 
 
-def _words(obj: Any) -> tasks.Words:
+def _words(obj: Any) -> Words:
     try:
         return tasks.words()
     except UsageError as failure:
@@ -48,8 +50,8 @@ def _future(obj: Any, cls: type, dumper: Dumper) -> Any:
 @content_of("_asyncio.Task")
 def _task(obj: Any, cls: type, dumper: Dumper) -> Any:
     found, show = _words(obj), tasks.shown
-    settings = [show(obj, "_must_cancel"), show(obj, "_log_destroy_pending"), found.count(obj)]
-    held = [found.read(obj, name) for name in _HELD]
+    settings = [tasks.must_cancel(obj), show(obj, "_log_destroy_pending"), found.count(obj)]
+    held = [tasks.coroutine_of(obj), found.read(obj, "context"), found.read(obj, "waiter")]
     name = solid_base(cls).get_name(obj)
     dumper.later(fill_task, obj, [_state_of(obj), held, name, settings])
     return new_future, (solid_base(cls), cls)
@@ -78,9 +80,10 @@ def _state_of(obj: Any) -> list[Any]:
     message = show(obj, "_cancel_message")
     kept = [found.read(obj, name) for name in _KEPT]
     flags = [show(obj, "_log_traceback"), show(obj, "_asyncio_future_blocking")]
+    waiters = list(show(obj, "_asyncio_awaited_by") or ()) if _TELLS_WAITERS else []
     debug = show(obj, "_source_traceback")
     own = [part for item in tasks.attributes(obj).items() for part in item]
-    return [loop, state, failed, value, message, callbacks, kept, flags, _placed(obj, debug), own]
+    return [loop, state, failed, value, message, callbacks, kept, flags, _placed(obj, debug), waiters, own]
 
 
 _KEPT = ("cancelled", "traceback")
@@ -88,7 +91,7 @@ _KEPT = ("cancelled", "traceback")
 
 def _placed(obj: Any, value: Any) -> Any:
     """In debug mode, where a future was made; with the offset of the field that says so."""
-    return None if value is None else [tasks.offset_of(obj, value), value]
+    return None if value is None else [places_of(obj, value)[0], value]
 
 
 @constructor
@@ -98,7 +101,7 @@ def new_future(base: Any, cls: type) -> Any:
 
 @constructor
 def fill_future(obj: Any, state: list[Any]) -> None:
-    loop, now, failed, value, message, callbacks, kept, (logs, blocking), debug, own = state
+    loop, now, failed, value, message, callbacks, kept, (logs, blocking), debug, waiters, own = state
     found, base = tasks.words(), tasks.module().Future
     tasks.attributes(obj).update((sys.intern(k), v) for k, v in zip(own[::2], own[1::2], strict=True))
     if now is None:
@@ -117,13 +120,16 @@ def fill_future(obj: Any, state: list[Any]) -> None:
         base._log_traceback.__set__(obj, False)
     base._asyncio_future_blocking.__set__(obj, blocking)
     if debug is not None:
-        tasks.store(obj, *debug)
+        store(obj, *debug)
+    for waiter in waiters:
+        tasks.module().future_add_to_awaited_by(obj, waiter)
 
 
 @constructor
 def fill_task(obj: Any, state: list[Any]) -> None:
     future, held, name, (must, logs, count) = state
     fill_future(obj, future)
+    tasks.words().mark(obj)
     found, asyncio = tasks.words(), tasks.module()
     for field, value in zip(_HELD, held, strict=True):
         found.write(obj, field, value)

@@ -11,6 +11,10 @@ needed for that along, so that whichever comes first does it.
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from gc import get_referents
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -18,6 +22,7 @@ from typing import Any
 
 from sojourn.errors import Refused
 from sojourn.frames.capture import capture_generator
+from sojourn.frames.probes import places_of
 from sojourn.frames.record import FrameRecord
 from sojourn.frames.resume import (
     asend_parts,
@@ -30,6 +35,7 @@ from sojourn.frames.resume import (
 from .dumper import Dumper, Refuse
 from .functions import note_nested
 from .registry import NEWER, constructor, reduces, refuses
+from .words import word
 
 _SHAPE = tuple(field.name for field in fields(FrameRecord) if field.name not in ("values", "inner"))
 
@@ -67,7 +73,7 @@ def _reduce_generator(generator: Any, dumper: Dumper) -> Any:
     record = _record_of(generator, dumper)
     if record is None:
         return finished_generator, (_KINDS[type(generator)], generator.__name__, generator.__qualname__)
-    dumper.later(fill_generator, generator, _rest(record), 2)
+    dumper.later(fill_generator, generator, _rest(record, generator), 2)
     return make_generator, (shape_of(record),)
 
 
@@ -85,9 +91,49 @@ def _record_of(generator: Any, dumper: Dumper) -> FrameRecord | None:
     return record
 
 
-def _rest(record: FrameRecord) -> tuple[list[Any], list[Any]]:
-    """Values and inner frames. These are written whole: filling the generator builds them."""
-    return record.values, [(shape_of(each), each.values) for each in record.inner]
+_Rest = tuple[list[Any], list[Any], Any]
+
+
+def _rest(record: FrameRecord, generator: Any) -> _Rest:
+    """Values, inner frames, finalizer. These are written whole: filling the generator builds them."""
+    inner = [(shape_of(each), each.values) for each in record.inner]
+    return record.values, inner, _finalizer(generator) if type(generator) is AsyncGeneratorType else None
+
+
+def _finalizer(generator: Any) -> Any:
+    """What an asynchronous generator that has begun is given to when it goes away: an event loop's, most often."""
+    if not _finalizer_place:
+        _finalizer_place.append(_find_finalizer())
+    address = word(id(generator) + _finalizer_place[0])
+    found = ctypes.cast(address, ctypes.py_object).value if address else None
+    return found if callable(found) else None  # where it was not begun in debug mode, its origin may be there
+
+
+_finalizer_place: list[int] = []
+
+
+def _find_finalizer() -> int:
+    async def probe() -> Any:
+        yield
+
+    def mark(_: Any) -> None:
+        """Is to be found in the probe."""
+
+    with _hooks(mark):
+        generator: Any = probe()
+        generator.asend(None).close()
+    return places_of(generator, mark)[0]
+
+
+@contextmanager
+def _hooks(finalizer: Any = None) -> Iterator[None]:
+    """What is begun meanwhile gets this finalizer, and no loop hears of it."""
+    former = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, finalizer)
+    try:
+        yield
+    finally:
+        sys.set_asyncgen_hooks(*former)
 
 
 @constructor
@@ -101,16 +147,17 @@ _unfilled: dict[int, Any] = {}
 
 
 @constructor
-def fill_generator(generator: Any, state: tuple[list[Any], list[Any]]) -> None:
+def fill_generator(generator: Any, state: _Rest) -> None:
     if _unfilled.pop(id(generator), None) is None:
         return
-    values, parts = state
+    values, parts, *finalizer = state  # images of format 1 have none
     inner: list[FrameRecord] = []
     for shape, inner_values in parts:
         record = _record(shape)
         record.values[:] = inner_values
         inner.append(record)
-    generator_fill(generator, values, inner)
+    with _hooks(*finalizer):
+        generator_fill(generator, values, inner)
 
 
 @reduces("builtins.async_generator_asend")
@@ -120,11 +167,11 @@ def _reduce_step(step: Any, dumper: Dumper) -> Any:
         raise Refuse(step, "it does not say which generator it belongs to")
     generator, state, sent = asend_parts(step, generators[0])
     record = _record_of(generator, dumper)
-    return make_step, (generator, state, _rest(record) if record is not None else None, sent)
+    return make_step, (generator, state, _rest(record, generator) if record is not None else None, sent)
 
 
 @constructor
-def make_step(generator: Any, state: int, rest: tuple[list[Any], list[Any]] | None, sent: Any = None) -> Any:
+def make_step(generator: Any, state: int, rest: _Rest | None, sent: Any = None) -> Any:
     if rest is not None:
         fill_generator(generator, rest)
     return asend_restore(generator, state, sent)
