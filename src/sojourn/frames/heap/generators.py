@@ -105,8 +105,7 @@ def _finalizer(generator: Any) -> Any:
     if not _finalizer_place:
         _finalizer_place.append(_find_finalizer())
     address = word(id(generator) + _finalizer_place[0])
-    found = ctypes.cast(address, ctypes.py_object).value if address else None
-    return found if callable(found) else None  # where it was not begun in debug mode, its origin may be there
+    return ctypes.cast(address, ctypes.py_object).value if address else None
 
 
 _finalizer_place: list[int] = []
