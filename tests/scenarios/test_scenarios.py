@@ -25,6 +25,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 NEEDS = {"numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy", "sympy_dummies": "sympy"}
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
+ATTEMPTS = 6  # to move a program before it ends: the first time, each node has its imports to learn
 SAMPLE = 4  # programs on each of the other interpreters, without --thorough
 SAMPLE_CLONED = 4
 
@@ -67,21 +68,21 @@ def check_moved(name: str, python: str, local: LocalCluster, seed: int) -> None:
     """As `check`, moved five times. The first move of a program to a node takes as long as its imports do; a
     program that has ended by then is run again, on nodes that know it now.
     """
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         operator = moved(5, seed=seed_of(seed, name) + attempt, within=0.5)
         if check(name, python, local, operator).moves:
             return
-    pytest.fail("it ended three times before it could be moved")
+    pytest.fail("it ended each time before it could be moved")
 
 
 def check_frozen(name: str, local: LocalCluster, seed: int) -> None:
     """As `check`, frozen and thawed three times; run again as in `check_moved`."""
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         operator = frozen(local, 3, seed=seed_of(seed, name) + attempt, within=0.4)
         check(name, sys.executable, local, operator)
         if operator.thaws:
             return
-    pytest.fail("it ended three times before it could be frozen")
+    pytest.fail("it ended each time before it could be frozen")
 
 
 def seed_of(seed: int, name: str) -> int:
@@ -137,7 +138,7 @@ def test_cloned(name: str, local_cluster: LocalCluster, seed: int, thorough: boo
         pytest.skip("not in this seed's sample")
     scenario = scenario_of(name, sys.executable)
     expected = plain(scenario, local_cluster)
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         operator = cloned(
             local_cluster, 2, seed=seed_of(seed, name) + attempt, within=0.4, after=MADE.get(name, b"")
         )
@@ -152,7 +153,7 @@ def test_cloned(name: str, local_cluster: LocalCluster, seed: int, thorough: boo
         if operator.copies:
             break
     else:
-        pytest.fail("it ended three times before it could be cloned")
+        pytest.fail("it ended each time before it could be cloned")
     if name in APPENDING:
         lines = int(expected.out.split()[0])
         assert all(int(each.out.split()[0]) > lines for each in (outcome, operator.copies[0].outcome))

@@ -63,7 +63,7 @@ def is_connected(transport: Any) -> bool:
 def described(transport: Any) -> str:
     """What a transport or server is, and with whom it speaks."""
     held, kind = vars(transport), type_name(type(transport))
-    extra = held.get("_extra")
+    extra = getattr(transport, "_extra", None)  # a slot
     peer = extra.get("peername") if type(extra) is dict else None
     if peer:
         return f"a {kind} is connected to {address(peer)}"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import _abc  # pyright: ignore[reportMissingImports]
 import sys
+from _weakref import ReferenceType
 from typing import Any
 
 from sojourn.frames.heap.cobjects import can_refill, hold, lru_state, refill_lru
@@ -185,11 +186,13 @@ def _state(kind: str, obj: Any, state: Any) -> None:
 def _update(kind: str, obj: Any, items: list[Any]) -> None:
     base: Any = solid_base(type(obj))
     for key, value in zip(items[::2], items[1::2], strict=True):
-        base.__setitem__(obj, key, value)
+        if _hashable(key):
+            base.__setitem__(obj, key, value)
 
 
 def _items(kind: str, obj: Any, items: list[Any]) -> None:
-    fill_through(obj, [solid_base(type(obj)), items])
+    pairs = zip(items[::2], items[1::2], strict=True)
+    fill_through(obj, [solid_base(type(obj)), [part for pair in pairs if _hashable(pair[0]) for part in pair]])
 
 
 def _contents(kind: str, obj: Any, contents: list[Any]) -> None:
@@ -200,7 +203,12 @@ def _contents(kind: str, obj: Any, contents: list[Any]) -> None:
 
 def _elements(kind: str, obj: Any, elements: list[Any]) -> None:
     set.clear(obj)
-    set.update(obj, elements)
+    set.update(obj, filter(_hashable, elements))
+
+
+def _hashable(key: Any) -> bool:
+    """Not a weak reference that was never hashed: its object was garbage at the source, and has gone meanwhile."""
+    return not issubclass(type(key), ReferenceType) or ReferenceType.__call__(key) is not None
 
 
 def _cache(kind: str, obj: Any, state: Any) -> None:

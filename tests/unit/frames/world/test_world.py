@@ -243,10 +243,10 @@ def test_a_refusal_names_object_path_and_frame(tmp_path: Path) -> None:
 
 def test_a_module_that_holds_what_cannot_travel_is_named(tmp_path: Path) -> None:
     report = refused(
-        "import json, _thread, select\njson.decoder.poll = select.epoll()\nfreeze()\njson.decoder.poll.close()\n",
+        "import json, _thread, select\njson.decoder.poll = select.poll()\nfreeze()\n",
         tmp_path,
     )
-    assert "json.decoder.poll" in report and "epoll" in report, report
+    assert "json.decoder.poll" in report and "select.poll" in report, report
 
 
 def test_a_local_decimal_context_that_is_entered(tmp_path: Path) -> None:

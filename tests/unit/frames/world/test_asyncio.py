@@ -1,0 +1,145 @@
+"""Event loops over a move: what the interpreter knows of them, and what cannot travel. Each test in several processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frozen_program import refused, survive
+
+
+def test_a_step_that_is_under_way_goes_on(tmp_path: Path) -> None:
+    survive(
+        """
+        import asyncio, contextvars, threading
+        name = contextvars.ContextVar("name", default="none")
+        seen = []
+        async def numbers(limit):
+            try:
+                for number in range(limit):
+                    freeze()
+                    await asyncio.sleep(0)
+                    yield number
+            finally:
+                seen.append("over")
+        async def inner():
+            name.set("inner")
+            me = asyncio.current_task()
+            me.cancel("by itself")
+            freeze()
+            assert asyncio.current_task() is me and me.cancelling() == 1 and me._must_cancel and me in asyncio.all_tasks()
+            assert me.get_coro().cr_running and name.get() == "inner"
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError as error:
+                freeze()
+                assert error.args == ("by itself",) and me.uncancel() == 0 and not me._must_cancel
+            async for number in numbers(5):
+                if number == 1:
+                    break
+            return "done"
+        async def main():
+            loop, me = asyncio.get_running_loop(), asyncio.current_task()
+            assert loop._thread_id == threading.get_ident()
+            task = asyncio.create_task(inner(), name="inner")
+            future = loop.create_future()
+            loop.call_soon(lambda: (freeze(), future.set_result(asyncio.current_task())))
+            assert await future is None and asyncio.get_running_loop() is loop and asyncio.current_task() is me
+            assert await task == "done" and name.get() == "none"
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert seen == ["over"] and loop._thread_id == threading.get_ident()
+            return asyncio.create_task(asyncio.sleep(0)).get_name()
+        last = asyncio.run(main())
+        assert last.startswith("Task-") and int(last[5:]) > 1 and asyncio._get_running_loop() is None
+        """,
+        tmp_path, moves=5,
+    )  # fmt: skip
+
+
+def test_what_a_loop_sets_in_the_interpreter(tmp_path: Path) -> None:
+    survive(
+        """
+        import asyncio, os, signal, sys
+        async def main():
+            loop, got = asyncio.get_running_loop(), []
+            loop.add_signal_handler(signal.SIGUSR1, got.append, "usr1")
+            hooks = sys.get_asyncgen_hooks()
+            task = asyncio.create_task(asyncio.sleep(0))
+            number = int(task.get_name()[5:])
+            freeze()
+            assert sys.get_asyncgen_hooks() == hooks and hooks.firstiter.__self__ is loop
+            assert asyncio.create_task(asyncio.sleep(0)).get_name() == f"Task-{number + 1}"
+            assert signal.set_wakeup_fd(loop._csock.fileno()) == loop._csock.fileno()
+            os.kill(os.getpid(), signal.SIGUSR1)
+            loop.call_soon_threadsafe(got.append, "threadsafe")
+            while len(got) < 2:
+                await asyncio.sleep(0.01)
+            loop.remove_signal_handler(signal.SIGUSR1)
+            return sorted(got)
+        assert asyncio.run(main(), debug=False) == ["threadsafe", "usr1"]
+        assert sys.get_asyncgen_hooks() == (None, None)
+        """,
+        tmp_path,
+    )  # fmt: skip
+
+
+def test_a_registered_task_that_is_garbage(tmp_path: Path) -> None:
+    """The library's set of tasks still refers to it; it does not travel, and the reference goes with it."""
+    survive(
+        """
+        import asyncio, gc
+        gc.disable()
+        async def fail():
+            me = [asyncio.current_task()]
+            raise ValueError(me)
+        async def main():
+            task = asyncio.create_task(fail())
+            try:
+                await task
+            except ValueError as error:
+                kept = error, task
+            freeze()
+        asyncio.run(main())
+        freeze()
+        gc.collect()
+        assert list(getattr(asyncio.tasks, "_all_tasks", ())) == []
+        """,
+        tmp_path, moves=2,
+    )  # fmt: skip
+
+
+def test_a_loop_of_another_make_is_refused_by_name(tmp_path: Path) -> None:
+    report = refused(
+        """
+        import asyncio
+        class Mine(asyncio.SelectorEventLoop): pass
+        async def main(): freeze()
+        with asyncio.Runner(loop_factory=Mine) as runner:
+            runner.run(main())
+        """,
+        tmp_path,
+    )
+    assert "__main__.Mine" in report and "asyncio.run" in report, report
+
+
+def test_a_transport_that_is_connected_is_refused_with_its_peer(tmp_path: Path) -> None:
+    report = refused(
+        """
+        import asyncio
+        async def serve(reader, writer):
+            await reader.read()
+            writer.close()
+        async def main():
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            freeze()
+            writer.close()
+            server.close()
+            await asyncio.sleep(0)
+        asyncio.run(main())
+        """,
+        tmp_path,
+    )
+    assert "_SelectorSocketTransport is connected to 127.0.0.1:" in report, report
