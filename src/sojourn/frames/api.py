@@ -182,7 +182,7 @@ def _dump(
 
     def dump(edits: list[Any]) -> tuple[bytes, list[Any]]:
         buffers: list[Any] = []
-        whole = {**roots, "edits": edits}
+        whole = {**roots, "edits": edits, "held": world.referents(edits)}
         return heap.dump(whole, stack=stack, world=match, buffers=buffers, names=names), buffers
 
     def travels(edit: Any) -> bool:

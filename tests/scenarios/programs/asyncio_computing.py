@@ -15,31 +15,31 @@ def crunch(steps):
 
 async def inner(number):
     try:
-        await asyncio.sleep(0.01)
-        return crunch(400_000 + number)
+        await asyncio.sleep(0)
+        return crunch(900_000 + number)
     finally:
         print("left", name.get())
 
 
 async def job(number):
     name.set(f"job {number}")
-    found = [crunch(400_000 + number)]
+    found = [crunch(900_000 + number)]
     await asyncio.sleep(0)
     found.append(await inner(number))
     asyncio.current_task().cancel("by itself")
-    found.append(crunch(400_000))
+    found.append(crunch(900_000))
     try:
         await asyncio.sleep(0)
         print("not reached")
     except asyncio.CancelledError as error:
-        print("cancelled", error.args, asyncio.current_task().cancelling(), crunch(300_000))
+        print("cancelled", error.args, asyncio.current_task().cancelling(), crunch(700_000))
         asyncio.current_task().uncancel()
     return found, name.get()
 
 
 async def fail(number):
     await asyncio.sleep(0)
-    crunch(300_000)
+    crunch(700_000)
     raise ValueError(number)
 
 
@@ -70,7 +70,7 @@ async def main():
     loop = asyncio.get_running_loop()
     jobs = [asyncio.create_task(job(number), name=f"job {number}") for number in range(3)]
     print(await asyncio.gather(*jobs))
-    print(await asyncio.gather(fail(1), fail(2), return_exceptions=True), name.get(), crunch(300_000))
+    print(await asyncio.gather(fail(1), fail(2), return_exceptions=True), name.get(), crunch(700_000))
     late = asyncio.create_task(job(9))
     await asyncio.sleep(0)
     late.cancel("too late")
@@ -89,8 +89,8 @@ async def main():
         if number == 3:
             break
     future = loop.create_future()
-    future.add_done_callback(lambda done: print("done", done.result(), crunch(300_000), name.get()))
-    loop.call_soon(lambda: future.set_result(crunch(300_000)))
+    future.add_done_callback(lambda done: print("done", done.result(), crunch(700_000), name.get()))
+    loop.call_soon(lambda: future.set_result(crunch(700_000)))
     print(await future, asyncio.current_task().get_name(), loop.is_running())
     unnamed = asyncio.create_task(asyncio.sleep(0.05))
     print(unnamed.get_name(), await unnamed)

@@ -10,7 +10,7 @@ then `apply(edits, match)`.
 """
 
 from .baseline import Baseline, make_baseline
-from .edit import apply, bare, caches, edits
+from .edit import apply, bare, caches, edits, referents
 from .matching import Match, match
 
-__all__ = ["Baseline", "Match", "apply", "bare", "caches", "edits", "make_baseline", "match"]
+__all__ = ["Baseline", "Match", "apply", "bare", "caches", "edits", "make_baseline", "match", "referents"]

@@ -41,6 +41,16 @@ def edits(match: Match) -> list[Edit]:
     return bare(found) + caches(found)
 
 
+def referents(found: list[Edit]) -> list[Any]:
+    """What weak references among the edits refer to. It has to be there until they are carried out: some of it is
+    garbage that nobody has collected, and a reference to what has gone cannot be hashed.
+    """
+    parts = [part for edit in found for part in edit]
+    parts += [each for part in parts if type(part) is list for each in part]
+    targets = [ReferenceType.__call__(each) for each in parts if issubclass(type(each), ReferenceType)]
+    return [each for each in targets if each is not None]
+
+
 def bare(found: list[Edit]) -> list[Edit]:
     """Edits without those of caches, which a program can do without."""
     return [edit for edit in found if edit[1] != "cache"]
@@ -207,7 +217,7 @@ def _elements(kind: str, obj: Any, elements: list[Any]) -> None:
 
 
 def _hashable(key: Any) -> bool:
-    """Not a weak reference that was never hashed: its object was garbage at the source, and has gone meanwhile."""
+    """Not a weak reference whose object had gone at the source already."""
     return not issubclass(type(key), ReferenceType) or ReferenceType.__call__(key) is not None
 
 

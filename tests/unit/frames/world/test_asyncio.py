@@ -1,4 +1,4 @@
-"""Event loops over a move: what the interpreter knows of them, and what cannot travel. Each test in several processes."""
+"""Event loops over a move: what the interpreter knows of them, and what cannot travel. In several processes each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def test_a_step_that_is_under_way_goes_on(tmp_path: Path) -> None:
             me = asyncio.current_task()
             me.cancel("by itself")
             freeze()
-            assert asyncio.current_task() is me and me.cancelling() == 1 and me._must_cancel and me in asyncio.all_tasks()
+            assert asyncio.current_task() is me and me.cancelling() == 1 and me._must_cancel
+            assert me in asyncio.all_tasks()
             assert me.get_coro().cr_running and name.get() == "inner"
             try:
                 await asyncio.sleep(60)
@@ -86,9 +87,10 @@ def test_what_a_loop_sets_in_the_interpreter(tmp_path: Path) -> None:
 
 def test_a_registered_task_that_is_garbage(tmp_path: Path) -> None:
     """The library's set of tasks still refers to it; it does not travel, and the reference goes with it."""
-    survive(
+    told = survive(
         """
-        import asyncio, gc
+        import asyncio, gc, sys
+        sys.unraisablehook = lambda what: print("unraisable", what)
         gc.disable()
         async def fail():
             me = [asyncio.current_task()]
@@ -107,6 +109,7 @@ def test_a_registered_task_that_is_garbage(tmp_path: Path) -> None:
         """,
         tmp_path, moves=2,
     )  # fmt: skip
+    assert "unraisable" not in told and "ignored" not in told, told
 
 
 def test_a_loop_of_another_make_is_refused_by_name(tmp_path: Path) -> None:
