@@ -85,9 +85,6 @@ async def main():
     except* ValueError as several:
         print(repr(several.exceptions))
     print(await Steps(8), [number async for number in numbers(6)])
-    async for number in numbers(50):
-        if number == 3:
-            break
     future = loop.create_future()
     future.add_done_callback(lambda done: print("done", done.result(), crunch(700_000), name.get()))
     loop.call_soon(lambda: future.set_result(crunch(700_000)))
