@@ -4,12 +4,18 @@ Theory. The descriptor itself is `files`' business and is open, at its number an
 loaded. Here objects are rebuilt around it. What a writer has buffered is written out at capture. What a reader has read
 ahead is given back: the object is rebuilt with an empty buffer at the place where the program thinks it is, which for
 text is the cookie that `tell()` gives. In the middle of a `for line in file` `tell()` refuses; then the place is looked
-for, and is right if decoding from there gives exactly the characters that the loop has not had yet. Two fields have no
-accessor, the newline argument and how many decoded characters are used; they are read at offsets found by calibration
-when this module is imported.
+for, and is right if decoding from there gives exactly the characters that the loop has not had yet.
+
+A text file may also stand on an object of the program (a BytesIO): then what waits in it *stays* waiting, and travels.
+Written out it would be seen by the program, and would be missing in an image that already has the object below. It is
+written again, into the buffer of the text file made anew, and that this gives the same bytes is tried out at capture.
+
+Three fields have no accessor: the newline argument, how many decoded characters are used, and what waits; they are read
+at offsets found by calibration when this module is imported.
 
 Guarantees. A file opened for appending or writing is not touched by being rebuilt. At the source only
-buffered output is written out, which the program cannot tell. Closed files stay closed.
+output buffered for a descriptor is written out, which the program cannot tell. Closed files stay closed, detached ones
+detached.
 """
 # pyright: basic
 # (raw memory, private fields)
@@ -55,6 +61,15 @@ def _with_used(value: int) -> io.TextIOWrapper:
     return wrapper
 
 
+_WORDS = {value: "x" * (value + 10) for value in (1, 2, 5)}
+
+
+def _with_waiting(value: int) -> io.TextIOWrapper:
+    wrapper = io.TextIOWrapper(io.BytesIO(), "ascii")
+    wrapper.write(_WORDS[value])
+    return wrapper
+
+
 def _found(offsets: list[int], what: str) -> int:
     if len(offsets) != 1:
         raise InternalError(f"this interpreter's text files are not laid out as expected ({what})")
@@ -63,6 +78,7 @@ def _found(offsets: list[int], what: str) -> int:
 
 _NEWLINE = _found(_offsets(_with_newline, lambda value: {1: id("\r"), 2: 0, 5: id("\n")}[value]), "newline")
 _USED = _found(_offsets(_with_used, lambda value: value), "characters used")
+_WAITING = _found(_offsets(_with_waiting, lambda value: id(_WORDS[value])), "what waits to be written")
 
 
 def newline_of(wrapper: Any) -> str | None:
@@ -109,6 +125,42 @@ def unread_text(wrapper: Any) -> str:
     return decoded[word(id(wrapper) + _USED) :]
 
 
+def waiting_bytes(wrapper: Any) -> bytes:
+    """What has been encoded and not yet given to the buffer; ASCII waits as it is, several pieces in a list."""
+    address = word(id(wrapper) + _WAITING)
+    waiting = next((each for each in gc.get_referents(wrapper) if address == id(each)), b"")
+    pieces = waiting if isinstance(waiting, list) else [waiting]
+    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+
+
+def waiting_text(wrapper: Any, settings: tuple[Any, ...], buffer: Any) -> str | None:
+    """What a text file made anew over the buffer has to be told to write for the same bytes to wait in it; None if
+    nothing does.
+
+    Raises:
+        Refuse: its encoding does not give the same bytes again.
+    """
+    waiting = waiting_bytes(wrapper)
+    if not waiting:
+        return None
+    encoding, errors, newline = settings[:3]
+    try:
+        text = waiting.decode(encoding, errors if errors.startswith("surrogate") else "strict")
+        text = text.replace(newline or os.linesep, "\n")
+        trial = io.BytesIO(bytes(1))
+        trial.seek(1 if buffer.seekable() and buffer.tell() else 0)
+        begun = trial.tell()
+        again = io.TextIOWrapper(trial, encoding, errors, newline)
+        again.write(text)
+        again.flush()
+        if trial.getvalue()[begun:] == waiting:
+            return text
+    except UnicodeError:
+        pass
+    why = f"what it has yet to write cannot be put into {encoding} again as it is"
+    raise Refuse(wrapper, why, "flush() it before the move")
+
+
 def decoder_of(wrapper: Any) -> Any:
     """The incremental decoder of a text file; None if it is not for reading."""
     held = gc.get_referents(wrapper)
@@ -146,6 +198,9 @@ def _raw(obj: Any, dumper: Dumper) -> Any:
 
 def _buffered(obj: Any, dumper: Dumper) -> Any:
     raw = _under(obj, "raw")
+    if raw is None:
+        dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
+        return detached_buffered, (_BUFFERED.index(type(obj)),)
     if type(raw) is not io.FileIO:
         cls = type(raw)
         why = f"it stands on a {cls.__module__}.{cls.__qualname__}, and its buffer cannot be carried"
@@ -163,11 +218,19 @@ def _buffered(obj: Any, dumper: Dumper) -> Any:
 def _text(obj: Any, dumper: Dumper) -> Any:
     buffer = _under(obj, "buffer")
     settings = (obj.encoding, obj.errors, newline_of(obj), obj.line_buffering, obj.write_through)
+    if buffer is None:
+        dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
+        return detached_text, settings
     if obj.closed:
         dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return closed_text, (getattr(buffer, "name", None), *settings)
-    if buffer.writable():
-        _write_out(obj)
+    if type(buffer) in _BUFFERED:
+        if buffer.writable():
+            _write_out(obj)
+    elif (text := waiting_text(obj, settings, buffer)) is not None:
+        # A new one stands where its buffer does, as this one. (Nothing may be asked: tell() would write it out.)
+        dumper.later(fill_waiting_text, obj, (buffer, settings, dict(obj.__dict__), text), 1)
+        return io.TextIOWrapper.__new__, (io.TextIOWrapper,)
     cookie = None
     if buffer.seekable():
         cookie = cookie_of(obj, buffer)
@@ -180,13 +243,11 @@ def _text(obj: Any, dumper: Dumper) -> Any:
 
 
 def _under(obj: Any, name: str) -> Any:
+    """What it stands on; None if it has been detached."""
     try:
-        under = getattr(obj, name)
+        return getattr(obj, name)
     except ValueError:
-        under = None
-    if under is None:
-        raise Refuse(obj, "it has been detached from its file", "drop it before the move")
-    return under
+        return None
 
 
 def _write_out(obj: Any) -> None:
@@ -231,6 +292,19 @@ def closed_text(name: Any, *settings: Any) -> Any:
     return made
 
 
+def detached_buffered(kind: int) -> Any:
+    with io.FileIO(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), _MODES[kind]) as raw:
+        made = _BUFFERED[kind](raw)
+        made.detach()
+    return made
+
+
+def detached_text(*settings: Any) -> Any:
+    made = io.TextIOWrapper(io.BytesIO(), *settings)
+    made.detach()
+    return made
+
+
 def fill_file_attributes(obj: Any, attributes: dict[str, Any]) -> None:
     obj.__dict__.update(attributes)
 
@@ -250,12 +324,18 @@ def fill_text(obj: Any, state: tuple[Any, tuple[Any, ...], dict[str, Any], int |
     obj.__dict__.update(attributes)
 
 
+def fill_waiting_text(obj: Any, state: tuple[Any, tuple[Any, ...], dict[str, Any], str]) -> None:
+    buffer, settings, attributes, text = state
+    fill_text(obj, (buffer, settings, attributes, None))
+    obj.write(text)  # it waited, so it is less than what is written at once
+
+
 registry.register(
     io.FileIO,
     reduce=_raw,
     constructors=(
-        *(open_raw, closed_raw, open_buffered, closed_buffered, closed_text),
-        *(fill_file_attributes, fill_buffered, fill_text),
+        *(open_raw, closed_raw, open_buffered, closed_buffered, closed_text, detached_buffered, detached_text),
+        *(fill_file_attributes, fill_buffered, fill_text, fill_waiting_text),
     ),
 )
 registry.register(*_BUFFERED, reduce=_buffered)
