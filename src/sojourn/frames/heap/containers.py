@@ -112,14 +112,20 @@ def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
     place = dumper.announced.get(id(obj))
     if place is not None:
         return place
-    elements = list(obj)
-    ready = keys_ready(dumper, elements)
-    discarded = gaps(obj)
-    plain = not discarded and ready
-    if plain and ((len(elements) < 2 and table_size(obj) == SMALLEST) or is_natural(obj, set, elements)):
+    if not filled_late(dumper, obj):
         return None
-    dumper.later(fill_set, obj, [elements, *arrangement(obj), discarded], 1)
+    dumper.later(fill_set, obj, [list(obj), *arrangement(obj), gaps(obj)], 1)
     return (SET, dumper.announce(obj))
+
+
+def filled_late(dumper: Dumper, obj: set[Any]) -> bool:
+    """Is this set, which is of no class of its own, announced or to be announced?"""
+    if id(obj) in dumper.announced:
+        return True
+    elements = list(obj)
+    if gaps(obj) or not keys_ready(dumper, elements):
+        return True
+    return (len(elements) >= 2 or table_size(obj) != SMALLEST) and not is_natural(obj, set, elements)
 
 
 def _announce_frozenset(dumper: Dumper, obj: frozenset[Any]) -> Any:

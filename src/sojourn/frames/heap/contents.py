@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .containers import fill_set, keys_ready
-from .orders import arrangement
+from .orders import arrangement, gaps
 from .registry import constructor
 from .words import solid_base
 
@@ -83,8 +83,14 @@ def _list(obj: Any, cls: type, dumper: Dumper) -> Any:
 
 @content_of(bytearray)
 def _bytearray(obj: Any, cls: type, dumper: Dumper) -> Any:
-    dumper.later(fill_bytearray, obj, bytes(bytearray.__getitem__(obj, _ALL)))
-    return new_from, (bytearray, cls)
+    return new_bytearray, (cls, bytes(bytearray.__getitem__(obj, _ALL)))
+
+
+@constructor
+def new_bytearray(cls: type, content: bytes) -> bytearray:
+    made = bytearray.__new__(cls)
+    bytearray.extend(made, content)
+    return made
 
 
 @content_of(dict)
@@ -107,7 +113,7 @@ def _set(obj: Any, cls: type, dumper: Dumper) -> Any:
     elements = list(set.__iter__(obj))
     if elements:
         level = 0 if keys_ready(dumper, elements) else 1
-        dumper.later(fill_set, obj, [elements, *arrangement(obj)], level)
+        dumper.later(fill_set, obj, [elements, *arrangement(obj), gaps(obj)], level)
     return new_from, (set, cls)
 
 

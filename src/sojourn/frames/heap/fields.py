@@ -1,6 +1,6 @@
 # pyright: basic
 # (objects of any type, and raw memory)
-"""The iterators of `itertools`, field by field.
+"""The iterators of `itertools`, and those over whatever has a `__getitem__`, field by field.
 
 Theory. Each is a C struct of a few fields behind the object's head: owned references (some NULL), counts, and arrays of
 counts. We read them; the target makes a fresh iterator over nothing, and its fields are set. So one that has begun goes
@@ -79,7 +79,20 @@ _CHOICE = Row(
     7, lambda cls, count, pool: cls(range(pool), count), (("O", 2), ("O", 4), ("i", 6)), (3,),
     lambda obj: (_field(obj, 5), _length(obj, 2)),
 )  # fmt: skip
+class Nothing:
+    """A sequence without items, of the program's kind: what has no `__iter__`."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, index: int) -> Any:
+        raise IndexError(index)
+
+
+BUILTIN: dict[str, type] = {"iterator": type(iter(Nothing())), "reversed": reversed}  # no types of itertools
 ROWS: dict[str, Row] = {
+    "iterator": Row(4, lambda cls: iter(Nothing()), (("n", 2), ("O", 3))),
+    "reversed": Row(4, lambda cls: cls(Nothing()), (("n", 2), ("O", 3))),
     "accumulate": Row(6 if _OLDER else 7, _over(()), (*_THREE, ("O", 5))),
     "batched": Row(
         4 if VERSION < (3, 13) else 5, _over((), 1), (("O", 2), ("n", 3), *([("i", 4)] if VERSION >= (3, 13) else []))
@@ -254,6 +267,16 @@ OTHERS: dict[str, tuple[int, Callable[[Any, Dumper], Any]]] = {
 }
 
 
+class Indexed:
+    """A sequence that has no `__iter__`."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> str:
+        return "abcd"[index]
+
+
 def _samples() -> list[tuple[Callable[[], Any], int]]:
     """Iterators, and how many steps they are to go."""
     i = itertools
@@ -267,16 +290,21 @@ def _samples() -> list[tuple[Callable[[], Any], int]]:
         (lambda: i.product("ab", "cd", repeat=2), 7), (lambda: i.repeat("x", 3), 1),
         (lambda: i.starmap(max, [(1, 2), (4, 3)]), 1), (lambda: i.takewhile(bool, [1, 1, 0, 1]), 1),
         (lambda: i.tee("abcd")[1], 1), (lambda: i.groupby("aab"), 0),
+        (lambda: iter(Indexed()), 2), (lambda: reversed(Indexed()), 1),
     ]  # fmt: skip
     if not _OLDER:
         found.append((lambda: getattr(i, "batched")("abcde", 2), 1))  # noqa: B009 (older ones have none)
     return found
 
 
+def _type(name: str) -> type:
+    return BUILTIN.get(name) or getattr(itertools, name)
+
+
 def _wrong() -> set[str]:
     """The types that are not as the rows say."""
     sizes = {name: row.words for name, row in ROWS.items()} | {name: words for name, (words, _) in OTHERS.items()}
-    wrong = {name for name, words in sizes.items() if getattr(itertools, name).__basicsize__ != words * _WORD}
+    wrong = {name for name, words in sizes.items() if _type(name).__basicsize__ != words * _WORD}
     for make, steps in _samples():
         original = make()
         name = type(original).__name__
@@ -294,7 +322,7 @@ def _wrong() -> set[str]:
 if _OLDER:
     del ROWS["batched"]
 if _wrong():
-    raise InternalError(f"this interpreter's itertools are not laid out as expected: {', '.join(sorted(_wrong()))}")
-reduces(*(f"itertools.{name}" for name in ROWS))(reduce_iterator)
+    raise InternalError(f"this interpreter's iterators are not laid out as expected: {', '.join(sorted(_wrong()))}")
+reduces(*(BUILTIN.get(name, f"itertools.{name}") for name in ROWS))(reduce_iterator)
 for _name, (_, _reduce) in OTHERS.items():
     reduces(f"itertools.{_name}")(_reduce)

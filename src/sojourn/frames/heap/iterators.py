@@ -3,11 +3,12 @@
 """Iterators that stand somewhere: they go on where they were, over the same container.
 
 Those over dicts and sets have no `__setstate__`: a new iterator is moved on as many steps as the old one had made. That
-needs the container's final length, which announced dicts have from the start (`containers`). For a set that is filled
-late, and that is not only used by a frame, the elements that are left are carried instead. A list has its position set
-last, and one of the library, which has its content only when all edits are carried out, after that (`reach`).
+needs the container's final length, which announced dicts have from the start (`containers`), and dicts of a class of
+their own (defaultdict, Counter, the program's) are given here. For a set or a deque that is filled later, the
+elements that are left are carried instead. A list has its position set last, and one of the library, which has its
+content only when all edits are carried out, after that (`reach`).
 
-Those of `itertools` are in `fields`.
+Those of `itertools`, and those over whatever has a `__getitem__`, are in `fields`.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ from typing import Any
 
 from sojourn.frames.analyze import VERSION
 
+from .containers import filled_late
 from .contents import take_items
 from .dumper import Dumper
 from .registry import constructor, is_class, reduces
-from .words import SHARED
+from .words import SHARED, python_made
 
 MAPPINGS: tuple[Any, ...] = (dict, builtins.frozendict) if VERSION >= (3, 15) else (dict,)  # type: ignore[attr-defined]
 _dict: dict[Any, Any] = {}
 _VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
 _FORWARD = tuple(type(iter(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
 _BACKWARD = tuple(type(reversed(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
+_DEQUE = ("_collections", "collections")  # where the types of its iterators say that they are, by version
 _short: list[tuple[Any, int]] = []  # iterators, and where they have to be
 _SEQUENCES = (
     iter([]), reversed([]), iter(()), iter(""), iter("\u0100"), iter(b""), iter(bytearray())
@@ -47,12 +50,20 @@ def _reduce_dict_iterator(iterator: Any, dumper: Dumper) -> Any:
     left = iterator.__length_hint__()
     if owner is None or not left:
         return dict_iterator, ({}, kind, backward, 0, 0)
-    return dict_iterator, (owner, kind, backward, len(owner), len(owner) - left)
+    length = _length(owner)
+    return dict_iterator, (owner, kind, backward, length, length - left)
+
+
+def _length(owner: Any) -> int:
+    base: Any = dict if isinstance(owner, dict) else MAPPINGS[1]
+    return base.__len__(owner)
 
 
 @constructor
 def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int, steps: int) -> Iterator[Any]:
-    if len(owner) != length:
+    if isinstance(owner, dict) and type(owner) is not dict and not _length(owner):
+        dict.update(owner, dict.fromkeys(range(length)))  # filled later: until then there is something to walk over
+    if _length(owner) != length:
         raise RuntimeError("an iterator refers to a dict that contains it")
     view = dict_view(owner, kind)
     iterator: Iterator[Any] = reversed(view) if backward else iter(view)
@@ -69,7 +80,7 @@ def _reduce_view(view: Any, dumper: Dumper) -> Any:
 
 @constructor
 def dict_view(owner: dict[Any, Any], kind: int) -> Any:
-    base = dict if isinstance(owner, dict) else MAPPINGS[1]
+    base: Any = dict if isinstance(owner, dict) else MAPPINGS[1]
     return (base.keys, base.values, base.items)[kind](owner)
 
 
@@ -86,20 +97,37 @@ def _reduce_set_iterator(iterator: Any, dumper: Dumper) -> Any:
     left = iterator.__length_hint__()
     if owner is None or not left:
         return set_iterator, (set(), 0, 0, None)
-    late = type(owner) is set and dumper.persistent_id(owner) is not None
-    rest = list(islice(owner, len(owner) - left, None)) if late else None
-    return set_iterator, (owner, len(owner), len(owner) - left, rest)
+    base: Any = set if isinstance(owner, set) else frozenset
+    length = base.__len__(owner)
+    late = base is set and (type(owner) is not set or filled_late(dumper, owner))
+    rest = list(islice(base.__iter__(owner), length - left, None)) if late else None
+    return set_iterator, (owner, length, length - left, rest)
 
 
 @constructor
 def set_iterator(owner: Any, length: int, steps: int, rest: list[Any] | None) -> Iterator[Any]:
-    if len(owner) != length and rest is not None:
+    base: Any = set if isinstance(owner, set) else frozenset
+    if base.__len__(owner) != length and rest is not None:
         return iter(rest)
-    iterator = iter(owner)
+    iterator = base.__iter__(owner)
     next(islice(iterator, steps, steps), None)
     if not length:
         next(iterator, None)
     return iterator
+
+
+@reduces(*(f"{module}._deque_{kind}" for module in _DEQUE for kind in ("iterator", "reverse_iterator")))
+def _reduce_deque_iterator(iterator: Any, dumper: Dumper) -> Any:
+    made, (owner, steps) = iterator.__reduce__()
+    if not python_made(type(owner)):
+        return made, (owner, steps)
+    return deque_iterator, (made, owner, steps, list(made(owner, steps)))
+
+
+@constructor
+def deque_iterator(kind: Any, owner: Any, steps: int, rest: list[Any]) -> Iterator[Any]:
+    iterator = kind(owner, steps)
+    return iterator if rest and iterator.__length_hint__() == len(rest) else iter(rest)
 
 
 @reduces(*map(type, _SEQUENCES))
