@@ -11,38 +11,31 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sojourn._util import clock
-from sojourn.errors import HostDied, InternalError, PeerError, Refused, SojournError
+from sojourn.errors import HostDied, InternalError, Refused, SojournError
 from sojourn.image.stream import length_on_wire
 from sojourn.machines.base import Frozen, Host, Offer
 from sojourn.mobility.account import Report
-from sojourn.mobility.copy import withdraw
-from sojourn.mobility.link import Link, boot_id, check_epoch
-from sojourn.mobility.move import PACE, Driver
-from sojourn.mobility.source import PREPARE, SLOW, THAW, refusal, send_blob
+from sojourn.mobility.link import boot_id
+from sojourn.mobility.sender import PREPARE, SLOW, THAW, Sender, refusal
 from sojourn.model import clone
 from sojourn.model.clone import Origin
 from sojourn.model.move import On
 from sojourn.names.registry import Known
 from sojourn.wire import peer
 
-Blob = Callable[[str], Path | None]
 
-
-class OriginSide(Driver):
+class OriginSide(Sender):
     """One copy.
 
     Args:
         known: its record as reserved, and the revision of that.
         offer: the original's; it goes out under the copy's name.
-        call: opens the connection.
-        blob: finds a blob that the target asks for.
         keep_random: the copy goes on drawing the original's random numbers.
     """
 
@@ -51,8 +44,6 @@ class OriginSide(Driver):
         *,
         known: Known,
         offer: Offer,
-        call: Callable[[], Awaitable[Link]],
-        blob: Blob,
         patience: float,
         keep_random: bool,
         **common: Any,
@@ -60,15 +51,11 @@ class OriginSide(Driver):
         record = known.record
         super().__init__(
             name=record.name, move=record.move, epoch=record.epoch, start=Origin.OFFERING,
-            step=clone.step, outcomes=clone.OUTCOMES, **common,
+            step=clone.step, outcomes=clone.OUTCOMES,
+            offer=msgspec.structs.replace(offer, id=record.id, name=record.name, epoch=record.epoch), **common,
         )  # fmt: skip
         self.record = record
         self._reserved = known.revision
-        self._offer = msgspec.structs.replace(
-            offer, id=record.id, name=record.name, epoch=record.epoch
-        )
-        self._call = call
-        self._blob = blob
         self._patience = patience
         self._keep_random = keep_random
         self._frozen: Frozen | None = None
@@ -114,21 +101,10 @@ class OriginSide(Driver):
                 keep_random=self._keep_random,
             )
         )
-        while True:
-            try:
-                message = await self.link.receive()
-                check_epoch(message, self.epoch)
-                await self._hear(self.link, message)
-            except PeerError as why:
-                self.give(On.CUT, why)
-                return
+        await self._listen(self.link)
 
-    async def _hear(self, link: Link, message: peer.Message) -> None:
+    async def _hear(self, message: peer.Message) -> None:
         match message:
-            case peer.Fetch():
-                offered = message.digest in self._offer.blobs
-                path = await asyncio.to_thread(self._blob, message.digest) if offered else None
-                await send_blob(link, self.epoch, message.digest, path)
             case peer.Accepted():
                 self.disarm(On.DEADLINE)
                 self.give(On.ACCEPTED)
@@ -152,31 +128,14 @@ class OriginSide(Driver):
 
     async def do_withdraw(self) -> None:
         await self.reach("origin.withdrawing")
-        await withdraw(self, self._reserved)
+        await self.withdraw(self._reserved)
 
-    async def do_read(self) -> None:
-        try:
-            known = await self.registry.get(self.name)
-        except SojournError as why:
-            await asyncio.sleep(PACE)
-            self.give(On.UNANSWERED, why)
-            return
+    def classify(self, known: Known | None) -> On:
         there = known is not None and known.record.id == self.record.id
-        self.give(On.CONFIRMED if there else On.OTHERS)
+        return On.CONFIRMED if there else On.OTHERS
 
     def do_tell_placed(self) -> None:
         self.placed.set()
-
-    async def do_tell_abort(self) -> None:
-        if self.link is None:
-            return
-        if self.link.busy:  # in the middle of an image: a cut is the only word that gets through
-            self.link.cut()
-            return
-        try:
-            await self.link.send(peer.Abort(epoch=self.epoch, why=str(self.error or "")[:500]))
-        except PeerError:
-            pass  # it finds out from the registry
 
     def why(self) -> SojournError:
         """Why there is no copy."""

@@ -16,6 +16,7 @@ import asyncio
 import inspect
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from sojourn.mobility.link import Link
 from sojourn.mobility.points import Points
 from sojourn.model.move import OUTCOMES, Cell, Do, On, step
 from sojourn.names.directory import Directory
-from sojourn.names.registry import Record, Registry
+from sojourn.names.registry import Known, Record, Registry
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +181,32 @@ class Driver:
             self.give(On.WON)
             return written
         return None
+
+    async def withdraw(self, revision: int) -> None:
+        """Remove the record; gives WON, BEATEN or UNANSWERED."""
+        try:
+            removed = await self.registry.delete(self.name, revision)
+        except StaleEpoch:
+            self.give(On.BEATEN)
+        except Unavailable as why:
+            await asyncio.sleep(PACE)
+            self.give(On.UNANSWERED, why)
+        else:
+            self.directory.deleted(self.name, removed)
+            self.give(On.WON)
+
+    async def do_read(self) -> None:
+        try:
+            known = await self.registry.get(self.name)
+        except SojournError as why:
+            await asyncio.sleep(PACE)
+            self.give(On.UNANSWERED, why)
+            return
+        self.give(self.classify(known))
+
+    @abstractmethod
+    def classify(self, known: Known | None) -> On:
+        """Whose the process is, by what the registry holds."""
 
     async def reach(self, point: str) -> None:
         """A fault point."""

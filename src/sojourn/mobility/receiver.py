@@ -18,6 +18,7 @@ from sojourn.machines.base import Held, Host, Machine, Offer
 from sojourn.mobility.link import Link, check_epoch
 from sojourn.mobility.move import Driver
 from sojourn.model.move import On
+from sojourn.names.registry import Record, identity
 from sojourn.resources.log import Log
 from sojourn.wire import peer
 
@@ -63,6 +64,7 @@ class Receiver(Driver):
         self._keep_random = keep_random
         self._held: Held | None = None
         self._host: Host | None = None
+        self._first_at = 0  # monotonic nanoseconds of its first instruction here
         self._room: stream.Room | None = None
         self._size = 0
         self._receiving = False  # accepted, and nothing of the image is here yet
@@ -189,6 +191,17 @@ class Receiver(Driver):
             return
         await self.reach("target.ready")
         self.give(On.THAWED)
+
+    async def _begin(self, record: Record) -> Host | None:
+        """Let the program go on, as what the record says; its host, or None when it could not."""
+        assert self._held is not None
+        try:
+            self._host, self._first_at = await self._held.go(identity(record))
+        except SojournError as why:
+            self.give(On.CANNOT_START, why)
+            return None
+        self._held = None
+        return self._host
 
     async def do_discard(self) -> None:
         """Nothing of the process stays: not what was built, and not the log, which may not be a part of its log."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,17 +17,12 @@ import msgspec
 from sojourn.errors import (
     HostDied,
     InternalError,
-    NotFound,
-    PeerError,
-    Refused,
     SojournError,
     TransferCut,
-    from_wire,
 )
-from sojourn.machines.base import Frozen, Host, Offer
+from sojourn.machines.base import Frozen, Host
 from sojourn.mobility.account import Account, Report
-from sojourn.mobility.link import Link, check_epoch
-from sojourn.mobility.move import PACE, Driver
+from sojourn.mobility.sender import PREPARE, SLOW, THAW, Sender, refusal
 from sojourn.model.move import On, Source
 from sojourn.model.process import State
 from sojourn.names.registry import Known, Record
@@ -37,9 +30,6 @@ from sojourn.resources.log import Log
 from sojourn.wire import peer
 
 FREEZE = 10.0  # seconds to wait for a safe point, when nobody says
-PREPARE = 60.0  # seconds for the target to make a place (a first interpreter, a first baseline)
-THAW = 60.0  # seconds for the target to receive and build, beyond the time for the bytes
-SLOW = 10 << 20  # bytes a second that are surely faster than this
 PATIENCE = 5.0  # seconds without a word from the registry until the user hears of it
 HAND_OVER = 10.0  # seconds for the target to say that it runs
 LOOK = 0.25  # seconds between looks at leases
@@ -56,14 +46,12 @@ class Result(msgspec.Struct, kw_only=True):
     facts: dict[str, Any] = {}
 
 
-class SourceMove(Driver):
+class SourceMove(Sender):
     """One move away from here.
 
     Args:
         known: the record as marked (state moving, this move's id) and its revision.
         target: the node and the address of its data plane.
-        call: opens the connection.
-        blob: finds a blob that the target asks for.
         report: told of each stage.
         freeze: seconds to wait for a safe point.
         wish: the number of the program's own request, if it is one.
@@ -77,8 +65,6 @@ class SourceMove(Driver):
         address: str,
         host: Host,
         log: Log,
-        call: Callable[[], Awaitable[Link]],
-        blob: Callable[[str], Path | None],
         report: Report,
         freeze: float = FREEZE,
         wish: int | None = None,
@@ -95,8 +81,6 @@ class SourceMove(Driver):
         self._address = address
         self._host = host
         self._log = log
-        self._call = call
-        self._blob = blob
         self._report = report
         self._freeze = freeze
         self._wish = wish
@@ -104,7 +88,6 @@ class SourceMove(Driver):
         self._has: dict[int, int] = {}  # of the log, at the target
         self._unmark = False
         self._latest = known  # what the registry holds, as far as this side knows
-        self._offer: Offer | None = None
         self._account = Account(report)
 
     async def run(self) -> Result:
@@ -164,22 +147,8 @@ class SourceMove(Driver):
         )
         await self._listen(self.link)
 
-    async def _listen(self, link: Link) -> None:
-        while True:
-            try:
-                message = await link.receive()
-                check_epoch(message, self.epoch)
-                await self._hear(link, message)
-            except PeerError as why:
-                self.give(On.CUT, why)
-                return
-
-    async def _hear(self, link: Link, message: peer.Message) -> None:
+    async def _hear(self, message: peer.Message) -> None:
         match message:
-            case peer.Fetch():
-                offered = self._offer is not None and message.digest in self._offer.blobs
-                path = await asyncio.to_thread(self._blob, message.digest) if offered else None
-                await send_blob(link, self.epoch, message.digest, path)
             case peer.Accepted():
                 self._has = message.log
                 self.give(On.ACCEPTED)
@@ -292,16 +261,7 @@ class SourceMove(Driver):
         if written is not None:
             self._latest = Known(record, written)
 
-    async def do_read(self) -> None:
-        try:
-            known = await self.registry.get(self.name)
-        except SojournError as why:
-            await asyncio.sleep(PACE)
-            self.give(On.UNANSWERED, why)
-            return
-        self.give(self._classify(known))
-
-    def _classify(self, known: Known | None) -> On:
+    def classify(self, known: Known | None) -> On:
         """Whose the process is, by a record that is past the mark."""
         if known is None or known.record.id != self._record.id:
             return On.OTHERS
@@ -323,7 +283,7 @@ class SourceMove(Driver):
         while self.state is Source.WAITING:
             known = self.directory.process(self.name)
             if known is None or known.revision >= self._committed:
-                seen = self._classify(known)
+                seen = self.classify(known)
                 if seen is not On.THEIRS:
                     self.give(seen)
                     return
@@ -344,17 +304,6 @@ class SourceMove(Driver):
         self.arm(On.DEADLINE, HAND_OVER)
         assert self.link is not None
         await self.link.send(peer.Go(epoch=self.epoch, revision=self._committed))
-
-    async def do_tell_abort(self) -> None:
-        if self.link is None:
-            return
-        if self.link.busy:  # in the middle of an image: a cut is the only word that gets through
-            self.link.cut()
-            return
-        try:
-            await self.link.send(peer.Abort(epoch=self.epoch, why=str(self.error or "")[:500]))
-        except TransferCut:
-            pass  # it finds out from the registry
 
     async def do_tell_retired(self) -> None:
         assert self.link is not None
@@ -393,24 +342,3 @@ class SourceMove(Driver):
         error = self.error or InternalError(f"the move of {self.name} ended without a reason")
         error.history += self.history
         return error
-
-
-async def send_blob(link: Link, epoch: int, digest: str, path: Path | None) -> None:
-    """Answer a `Fetch` with the file of that digest, or that there is none."""
-    if path is None:
-        await link.send(peer.NoBlob(epoch=epoch, digest=digest))
-        return
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        await link.send_bytes(peer.Blob(epoch=epoch, digest=digest, size=os.fstat(fd).st_size), fd)
-    finally:
-        os.close(fd)
-
-
-def refusal(name: str, target: str, wire: dict[str, Any]) -> SojournError:
-    """What a target said, as the error that it is."""
-    error = from_wire(wire)
-    if isinstance(error, Refused | NotFound):
-        return error
-    error.message = f"{target} could not take {name}: {error.message}"
-    return error

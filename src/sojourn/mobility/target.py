@@ -14,14 +14,12 @@ from typing import Any
 
 import msgspec
 
-from sojourn.errors import SojournError
 from sojourn.machines.base import Host
 from sojourn.mobility.link import boot_id
-from sojourn.mobility.move import PACE
 from sojourn.mobility.receiver import Receiver
 from sojourn.model.move import On, Target
 from sojourn.model.process import State
-from sojourn.names.registry import Known, Record, identity
+from sojourn.names.registry import Known, Record
 from sojourn.resources.log import Log
 from sojourn.wire import peer
 
@@ -86,7 +84,6 @@ class TargetMove(Receiver):
         self._confirmed = confirmed
         self._ready_at = 0.0
         self._committed = 0  # revision of the commit
-        self._first_at = 0
 
     async def run(self) -> Target:
         """The whole move."""
@@ -109,18 +106,13 @@ class TargetMove(Receiver):
                 self.give(On.READY)  # a stray, whatever it is
 
     async def do_start(self) -> None:
-        assert self._held is not None
-        try:
-            self._host, self._first_at = await self._held.go(identity(self._commit))
-        except SojournError as why:
-            self.give(On.CANNOT_START, why)
+        if (host := await self._begin(self._commit)) is None:
             return
-        self._held = None
         self._landed(
             Landing(
-                record=msgspec.structs.replace(self._commit, pid=self._host.pid, limits=self._host.in_force),
+                record=msgspec.structs.replace(self._commit, pid=host.pid, limits=host.in_force),
                 revision=self._committed,
-                host=self._host,
+                host=host,
                 log=self._log,
             )
         )
@@ -153,13 +145,7 @@ class TargetMove(Receiver):
     async def do_return(self) -> None:
         await self.write(self._back(self.epoch + 1), self._committed)
 
-    async def do_read(self) -> None:
-        try:
-            known = await self.registry.get(self.name)
-        except SojournError as why:
-            await asyncio.sleep(PACE)
-            self.give(On.UNANSWERED, why)
-            return
+    def classify(self, known: Known | None) -> On:
         ours = (
             known is not None
             and known.record.id == self._marked.id
@@ -168,14 +154,12 @@ class TargetMove(Receiver):
             and known.record.epoch == self.epoch
         )
         if not ours or known is None:
-            self.give(On.OTHERS)
-            return
+            return On.OTHERS
         self._committed = known.revision
         if known.record.state is State.MOVING:
-            self.give(On.OURS)
-        else:
-            self._confirmed(known)
-            self.give(On.CONFIRMED)
+            return On.OURS
+        self._confirmed(known)
+        return On.CONFIRMED
 
     # -- telling ---------------------------------------------------------------------------------
 

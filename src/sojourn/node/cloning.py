@@ -22,7 +22,8 @@ from sojourn.machines.base import Host, Offer
 from sojourn.mobility.clone import Cloning as Run
 from sojourn.mobility.clone import OriginSide
 from sojourn.mobility.link import Link, Opening
-from sojourn.mobility.source import FREEZE, PREPARE, THAW
+from sojourn.mobility.sender import PREPARE, THAW
+from sojourn.mobility.source import FREEZE
 from sojourn.model.clone import Origin
 from sojourn.model.process import State
 from sojourn.names.registry import Known
