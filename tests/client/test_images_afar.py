@@ -149,19 +149,34 @@ def test_a_full_disk_on_the_laptop(places: Places, laptop: Cluster) -> None:
     still_runs(process)
 
 
-def test_ctrl_c_while_it_comes(places: Places) -> None:
-    process = places.run(LARGE, "far", "4")
+def interrupted(places: Places, *command: str) -> None:
+    """Type that on the laptop, and Ctrl-C in the middle of the image."""
     with places.wire() as wire:
         wire.stop_after(1 << 20)
-        command = [sys.executable, "-m", "sojourn.cli.main", "freeze", process.name, str(places.mine / "image")]
+        typed = [sys.executable, "-m", "sojourn.cli.main", *command]
         environment = {**os.environ, "SOJOURN_HOME": str(places.laptop)}
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as freezing:
+        with subprocess.Popen(typed, env=environment, stderr=subprocess.PIPE) as running:
             wire.until_stopped()
-            freezing.send_signal(signal.SIGINT)
+            running.send_signal(signal.SIGINT)
             wire.go_on()
-            freezing.wait(60)
-        assert freezing.returncode == 130
+            running.wait(60)
+        assert running.returncode == 130
+
+
+def test_ctrl_c_while_it_comes(places: Places) -> None:
+    process = places.run(LARGE, "far", "4")
+    interrupted(places, "freeze", process.name, str(places.mine / "image"))
     assert not list(places.mine.iterdir())
+    still_runs(process)
+
+
+def test_ctrl_c_while_it_goes(places: Places, laptop: Cluster) -> None:
+    """It stays frozen, its file as good as it was."""
+    process = places.run(LARGE, "far", "4")
+    laptop.process(process.id).freeze(places.mine / "image")
+    interrupted(places, "thaw", str(places.mine / "image"), "--node", "n1")
+    assert process.info().state == "frozen"
+    assert laptop.thaw(places.mine / "image", node="far").process.id == process.id
     still_runs(process)
 
 
