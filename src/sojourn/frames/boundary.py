@@ -40,6 +40,7 @@ from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, handled_exception, p
 from .lookup import type_name
 from .operators import OPERATORS, SPECIAL, through_operator
 from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
+from .steps import awaits
 from .waits import READS, Read, looping
 
 __all__ = ["BLOCKING", "CALLS", "Blocking", "Continuation", "Pin", "Site", "blocked_callable", "decide", "is_blocked"]
@@ -90,28 +91,28 @@ def _generator(site: Site) -> Continuation:
     # What the loop or the `await` runs may be gone: the generator is finalized as the last thing that it held.
     if name == "FOR_ITER" and _feeds(generator, site.operand(depth - ITERATOR_SLOTS)):
         return Continuation(depth, again=True)
-    if name == "SEND" and _awaits(generator, site.operand(depth - 1 - ITERATOR_SLOTS)):
+    if name == "SEND" and awaits(generator, site.operand(depth - 1 - ITERATOR_SLOTS)):
         return Continuation(depth - 1, pre=[None], again=True)
     if name in ("YIELD_VALUE", "RESUME"):
         return _delegating(site, generator)
     if name not in CALLS:
         raise site.pin(f"a generator is being run by {name}", generator)
     callable, receiver, arguments, lowest = site.read_call()
+    step = through_step(site, callable, receiver, lowest)
+    if step is not None:
+        return step
     if (site.closing or _is_closing(generator)) and not _ends(callable):
         raise site.pin("a generator is being closed behind", callable)  # the last that the call has let go of
     method = callable.__name__ if type(callable) in BUILTIN_CALLABLES else None
     owner = callable.__self__ if type(callable) is BuiltinFunctionType else receiver
-    if method in _RESUMING_METHODS and owner is not None and _awaits(generator, owner):
+    if method in _RESUMING_METHODS and owner is not None and awaits(generator, owner):
         return Continuation(depth, again=True)
     if method in _ENDING_METHODS and owner is generator:
         # What was thrown is inside already: from here on it is driven like any other.
         return Continuation(lowest, drives=True, course=["thrown", generator, method == "close"])
     if callable is next and arguments and arguments[0] is generator:
         return Continuation(depth, again=True)
-    step = through_step(site, callable, receiver, lowest)
-    if step is None:
-        raise site.pin("a generator is being run by", callable)
-    return step
+    raise site.pin("a generator is being run by", callable)
 
 
 def _ends(callable: Any) -> bool:
@@ -138,7 +139,7 @@ def _delegating(site: Site, generator: Any) -> Continuation:
     send = site.facts.before(given)
     if given.name == "YIELD_VALUE" and send.name == "SEND":
         waiting = len(site.facts.kinds(send)) - 1
-        if _awaits(generator, site.operand(waiting - 1)):
+        if awaits(generator, site.operand(waiting - 1)):
             return Continuation(waiting, pre=[None], again=True, at=send)
     raise site.pin(f"a generator is being run by {instruction.name}", generator)
 
@@ -173,18 +174,6 @@ def _feeds(generator: Any, iterator: Any) -> bool:
 
 def _is_transparent(iterator: Any) -> bool:
     return type_name(type(iterator)) in _TRANSPARENT
-
-
-def _awaits(generator: Any, awaited: Any) -> bool:
-    """The same for `await`, whose awaitables made in C are wrappers around a coroutine or a step."""
-    if awaited is generator:
-        return True
-    kind = type(awaited).__name__
-    if kind == "anext_awaitable":
-        return any(_awaits(generator, step) for step in gc.get_referents(awaited)[:1])
-    return kind in ("coroutine_wrapper", "async_generator_asend") and any(
-        r is generator for r in gc.get_referents(awaited)
-    )
 
 
 # ---- 2. entered by the interpreter -----------------------------------------------------------------------------------

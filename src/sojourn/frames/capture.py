@@ -40,6 +40,7 @@ from .layout import LiveObjects, handled_exception, verify
 from .reading import Reading
 from .record import FrameRecord, Stack
 from .sites import code_behind
+from .steps import awaits
 from .waits import Read, objection
 
 __all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack", "visible_locals"]
@@ -314,7 +315,7 @@ def _has_called(reading: Reading, plan: Plan, inner: Reading) -> bool:
             return True
     elif call is not None and course is not None:
         driven = getattr(course.step, "generator", None)
-        if driven is not None and inner.generator is driven:
+        if driven is not None and awaits(inner.generator, driven):
             return False
         if code_behind(course.calling) is original_of(inner.frame.f_code):
             return True

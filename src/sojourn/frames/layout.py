@@ -109,7 +109,6 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
 # On a version without a row everything imports, and `verify` refuses.
 LAYOUT = LAYOUTS.get(VERSION, LAYOUTS[3, 13])
 FRAME_OBJECT_IFRAME = 24  # in every version
-ASEND_STATE = 32  # async_generator_asend: after the head, the generator and the value to send
 OWNED_BY_GENERATOR = 1
 # `_Py_DebugOffsets`: where the group of interpreter_frame starts, in 64-bit words, and what its members are.
 DEBUG_OFFSETS: dict[tuple[int, int], int] = {(3, 13): 28, (3, 14): 31, (3, 15): 39}
@@ -266,11 +265,6 @@ def _exception_at(address: int) -> BaseException | None:
     found = _word(address).value
     exception = _follow(found) if found else None
     return exception if isinstance(exception, BaseException) else None  # 3.11 may hold None itself
-
-
-def asend_state(awaitable: Any) -> int:
-    """The state of what `asend()` or `__anext__()` of an async generator gave: 0 new, 1 under way, 2 over."""
-    return _int32(id(awaitable) + ASEND_STATE).value
 
 
 # ---- the check at start-up -------------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ resumed has the type, name and qualified name it had.
 from __future__ import annotations
 
 import sys
-from gc import get_referents
 from types import (
     AsyncGeneratorType,
     CellType,
@@ -39,12 +38,13 @@ from typing import Any
 
 from sojourn.errors import InternalError
 
+from . import steps
 from .assemble import Plan, one_time_code, original_of, plan_of, standing_code
-from .layout import asend_state, verify
+from .layout import verify
 from .record import FrameRecord
 
-__all__ = ["asend_parts", "asend_restore", "build", "finished_generator", "forget_makers", "generator_fill",
-           "generator_shell", "traceback_parts", "traceback_restore"]  # fmt: skip
+__all__ = ["build", "finished_generator", "forget_makers", "generator_fill", "generator_shell", "traceback_parts",
+           "traceback_restore"]  # fmt: skip
 
 
 def build(records: list[FrameRecord]) -> FunctionType:
@@ -105,7 +105,7 @@ def generator_fill(generator: Any, values: list[Any], inner: list[FrameRecord]) 
         step.send(None)
     except StopIteration:
         return generator  # suspended at a `yield`
-    _steps[id(generator)] = (generator, step)  # suspended at an `await`: this is the step under way
+    steps.under_way(generator, step)  # suspended at an `await`
     return generator
 
 
@@ -185,10 +185,11 @@ _standing: list[FrameType] = []
 
 
 def forget_makers() -> None:
-    """Clear what the frames that made tracebacks still hold; to be called when loading is over.
+    """Clear what was kept for loading, and what frames that made tracebacks still hold; to be called when it is over.
 
     A frame keeps those outside of it: without this, a traceback would keep all that its loading had in hand.
     """
+    steps.forget()
     while _standing:
         maker = _standing.pop().f_back
         while maker is not None:
@@ -197,26 +198,3 @@ def forget_makers() -> None:
             except RuntimeError:  # it still runs, and so do those outside of it
                 break
             maker = maker.f_back
-
-
-# ---- steps of async generators ---------------------------------------------------------------------------------------
-
-# By id of the async generator: the step under way that priming has made (and the generator, so that the id is good).
-_steps: dict[int, tuple[Any, Any]] = {}
-_NEW, _UNDER_WAY = 0, 1
-
-
-def asend_parts(step: Any, generator: Any) -> tuple[Any, int, Any]:
-    """What `asend_restore` needs for the awaitable that `asend()` or `__anext__()` of `generator` gave."""
-    state = asend_state(step)
-    sent = get_referents(step)[1:] if state == _NEW else []  # behind the generator: what has yet to be sent
-    return generator, state, sent[0] if sent else None
-
-
-def asend_restore(generator: Any, state: int, sent: Any) -> Any:
-    """The awaitable again. An unfinished step of a generator is the one that priming it has begun."""
-    if state == _NEW:
-        return generator.asend(sent)
-    if state == _UNDER_WAY:
-        return _steps.pop(id(generator))[1]
-    return finished_generator("generator")  # it is only dropped

@@ -31,6 +31,7 @@ from typing import Any
 from .analyze import VERSION
 from .lookup import find, is_a
 from .probes import Words
+from .steps import awaits
 
 _attributes = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
     ("PyObject_GenericGetDict", ctypes.pythonapi)
@@ -87,11 +88,11 @@ def attributes(future: Any) -> dict[str, Any]:
 # ---- steps that are under way ----------------------------------------------------------------------------------------
 
 
-def stepped_by(callback: Any, coroutine: Any) -> Any:
-    """The task whose step this callback is, if the step runs this coroutine; else None."""
+def stepped_by(callback: Any, generator: Any) -> Any:
+    """The task whose step this callback is, if the step runs this coroutine or async generator; else None."""
     kind, owner = type(callback), getattr(callback, "__self__", None)
     ours = kind.__name__ == "TaskStepMethWrapper" or is_wakeup(callback)
-    return owner if ours and is_task(owner) and coroutine_of(owner) is coroutine else None
+    return owner if ours and is_task(owner) and awaits(generator, coroutine_of(owner)) else None
 
 
 def is_wakeup(function: Any) -> bool:

@@ -62,7 +62,7 @@ async def numbers(limit):
             yield number
     finally:
         await asyncio.sleep(0)
-        print("numbers are over")
+        print("numbers are over", crunch(700_000))
 
 
 async def main():
@@ -85,6 +85,9 @@ async def main():
     except* ValueError as several:
         print(repr(several.exceptions))
     print(await Steps(8), [number async for number in numbers(6)])
+    async for number in numbers(50):
+        if number == 3:
+            break
     future = loop.create_future()
     future.add_done_callback(lambda done: print("done", done.result(), crunch(700_000), name.get()))
     loop.call_soon(lambda: future.set_result(crunch(700_000)))

@@ -5,8 +5,8 @@
 A generator is made in two steps: the shell needs only the shape of its frame; the values may refer back to the
 generator and come at level 2, when every dict and set that an iterator among them walks over is filled.
 
-The awaitable that `asend()` of an async generator gave exists only once that generator is filled. It carries what is
-needed for that along, so that whichever comes first does it.
+A step of an async generator (what `asend()` or `aclose()` gave) exists only once that generator is filled. It carries
+what is needed for that along, so that whichever comes first does it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,15 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from sojourn.errors import Refused
+from sojourn.frames import steps
 from sojourn.frames.capture import capture_generator
 from sojourn.frames.probes import places_of
 from sojourn.frames.record import FrameRecord
-from sojourn.frames.resume import (
-    asend_parts,
-    asend_restore,
-    finished_generator,
-    generator_fill,
-    generator_shell,
-)
+from sojourn.frames.resume import finished_generator, generator_fill, generator_shell
 
 from .dumper import Dumper, Refuse
 from .functions import note_nested
-from .registry import NEWER, constructor, reduces, refuses
+from .registry import NEWER, constructor, reduces
 from .words import word
 
 _SHAPE = tuple(field.name for field in fields(FrameRecord) if field.name not in ("values", "inner"))
@@ -91,13 +86,15 @@ def _record_of(generator: Any, dumper: Dumper) -> FrameRecord | None:
     return record
 
 
-_Rest = tuple[list[Any], list[Any], Any]
+_Rest = tuple[list[Any], list[Any], Any, bool]
 
 
 def _rest(record: FrameRecord, generator: Any) -> _Rest:
-    """Values, inner frames, finalizer. These are written whole: filling the generator builds them."""
+    """Values, inner frames, finalizer, is it closed. These are written whole: filling the generator builds them."""
     inner = [(shape_of(each), each.values) for each in record.inner]
-    return record.values, inner, _finalizer(generator) if type(generator) is AsyncGeneratorType else None
+    if type(generator) is not AsyncGeneratorType:
+        return record.values, inner, None, False
+    return record.values, inner, _finalizer(generator), steps.is_closed(generator)
 
 
 def _finalizer(generator: Any) -> Any:
@@ -149,31 +146,64 @@ _unfilled: dict[int, Any] = {}
 def fill_generator(generator: Any, state: _Rest) -> None:
     if _unfilled.pop(id(generator), None) is None:
         return
-    values, parts, *finalizer = state  # images of format 1 have none
+    values, parts, finalizer, closed = (*state, None, False)[:4]  # older images have less of it
     inner: list[FrameRecord] = []
     for shape, inner_values in parts:
         record = _record(shape)
         record.values[:] = inner_values
         inner.append(record)
-    with _hooks(*finalizer):
+    with _hooks(finalizer):
         generator_fill(generator, values, inner)
+    if closed:
+        steps.close(generator)
 
 
 @reduces("builtins.async_generator_asend")
 def _reduce_step(step: Any, dumper: Dumper) -> Any:
+    generator = _generator_of(step)
+    _, state, sent = steps.asend_parts(step, generator)
+    return make_step, (generator, state, _rest_of(generator, dumper), sent)
+
+
+@reduces("builtins.async_generator_athrow")
+def _reduce_throw(step: Any, dumper: Dumper) -> Any:
+    generator = _generator_of(step)
+    runs = dumper.stack is not None and id(generator) in dumper.stack.running
+    return make_throw, (generator, *steps.athrow_parts(step, runs), _rest_of(generator, dumper))
+
+
+def _generator_of(step: Any) -> Any:
     generators = [each for each in get_referents(step) if type(each) is AsyncGeneratorType]
     if not generators:
         raise Refuse(step, "it does not say which generator it belongs to")
-    generator, state, sent = asend_parts(step, generators[0])
+    return generators[0]
+
+
+def _rest_of(generator: Any, dumper: Dumper) -> _Rest | None:
     record = _record_of(generator, dumper)
-    return make_step, (generator, state, _rest(record, generator) if record is not None else None, sent)
+    return None if record is None else _rest(record, generator)
 
 
 @constructor
 def make_step(generator: Any, state: int, rest: _Rest | None, sent: Any = None) -> Any:
+    with _filled(generator, rest):
+        made = steps.asend_restore(generator, state, sent)
+    return finished_generator("generator") if made is None else made
+
+
+@constructor
+def make_throw(generator: Any, state: int, thrown: list[Any], rest: _Rest | None) -> Any:
+    with _filled(generator, rest):
+        return steps.athrow_restore(generator, state, thrown)
+
+
+@contextmanager
+def _filled(generator: Any, rest: _Rest | None) -> Iterator[None]:
+    """The first step that is made of a generator gives it its finalizer."""
     if rest is not None:
         fill_generator(generator, rest)
-    return asend_restore(generator, state, sent)
+    with _hooks(rest and rest[2]):
+        yield
 
 
 @reduces("builtins.anext_awaitable")
@@ -195,13 +225,6 @@ class _Given:
 
     def __anext__(self) -> Any:
         return self._step
-
-
-refuses(
-    "an asynchronous generator is being closed, or thrown into, and the step holds how far that has come",
-    "wait until it is done",
-    "builtins.async_generator_athrow",
-)
 
 
 @reduces("builtins.coroutine_wrapper")

@@ -58,6 +58,54 @@ def test_a_step_that_is_under_way_goes_on(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_an_asynchronous_generator_that_is_being_closed(tmp_path: Path) -> None:
+    """By its loop, which runs the step of `aclose()` as a task; by the program; and with what is thrown into it."""
+    survive(
+        """
+        import asyncio
+        seen = []
+        async def numbers(name):
+            try:
+                for number in range(9):
+                    yield number
+            except LookupError as error:
+                freeze()
+                await asyncio.sleep(0)
+                yield error
+            finally:
+                freeze()
+                try:
+                    await asyncio.sleep(0.01)
+                finally:
+                    freeze()
+                    seen.append(name)
+        async def begun(name):
+            made = numbers(name)
+            await made.asend(None)
+            return made
+        async def main():
+            await begun("dropped")
+            freeze()
+            while not seen:
+                await asyncio.sleep(0)
+            made = await begun("thrown into")
+            assert type(await made.athrow(KeyError())) is KeyError
+            await made.aclose()
+            cancelled = asyncio.create_task((await begun("cancelled")).aclose())
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            try:
+                await cancelled
+            except asyncio.CancelledError:
+                seen.append("so it is")
+            kept = await begun("shut down")
+        asyncio.run(main())
+        assert seen == ["dropped", "thrown into", "cancelled", "so it is", "shut down"], seen
+        """,
+        tmp_path, moves=10,
+    )  # fmt: skip
+
+
 def test_what_a_loop_sets_in_the_interpreter(tmp_path: Path) -> None:
     survive(
         """
