@@ -6,9 +6,9 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
-`exceptions`, `iterators`, `fields`, `futures`, `loops`, `newer`, `variables`, `cobjects`, `debuggers`, `extensions` and
-`arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the path to what cannot travel;
-`words` reads the little memory that is needed.
+`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `loops`, `newer`, `variables`, `views`, `cobjects`,
+`debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the
+path to what cannot travel; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -33,6 +33,7 @@ from . import (
     arrays,
     classes,
     cobjects,
+    cursors,
     debuggers,
     exceptions,
     extensions,
@@ -47,6 +48,7 @@ from . import (
     registry,
     table,
     variables,
+    views,
 )
 from .addresses import AddressDumper, DeepAddressDumper, found_in
 from .arrays import remember_mapping
@@ -79,8 +81,8 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, debuggers, exceptions, extensions, fields, functions, futures, generators, iterators,
-    loops, modules, newer, variables,
+    arrays, classes, cobjects, cursors, debuggers, exceptions, extensions, fields, functions, futures, generators,
+    iterators, loops, modules, newer, variables, views,
 )  # fmt: skip
 
 
@@ -168,6 +170,8 @@ def release(buffers: Iterable[Any]) -> None:
 def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | None = None) -> Any:
     """The roots that `dump` wrote, built anew. `world` is this process's own match of the same baseline.
 
+    Over a world, `reach` is to be called when its edits are carried out.
+
     Raises:
         BadImage: the bytes are not a heap, or are damaged.
         Refused: the heap refers to what this process does not have.
@@ -181,6 +185,8 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             advice="use the same versions of the packages on both sides",
         )
     entries = ready.size if listed is None else len(listed) + worldly
+    iterators.forget()
+    cursors.forget()
     with collector_paused():
         try:
             room = entries + bytes(body).count(b"\x94") if ready.missing or listed else 0
@@ -188,6 +194,8 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             roots = loader.read(body, buffers)
             if listed is None:
                 ready.keep(loader)
+            if world is None:
+                reach()
             return roots
         except Refused:
             raise
@@ -201,6 +209,12 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
         finally:
             sweep()
             modules.forget_made()
+
+
+def reach() -> None:
+    """Put iterators where they were, now that what they go over is complete."""
+    iterators.reach()
+    cursors.reach()
 
 
 def _opened(data: bytes | memoryview, ready: Prepared) -> tuple[bytes | memoryview, Sequence[str] | None, int]:

@@ -4,7 +4,8 @@
 
 An array that owns its memory carries it: small ones in the pickle (and own it again), large ones as a buffer of its
 own, which the loader maps without a copy. A view is its base, an offset and strides; whatever exports a buffer can be
-a base. Arrays of objects, structured scalars, dtypes and generators say themselves how they are rebuilt.
+a base. An array of objects gets its memory at once, so that views of it can be made, and its objects later. Structures
+with objects in them, scalars, dtypes and generators say themselves how they are rebuilt.
 
 numpy is never imported here: if an array is to be loaded, the program's modules have it.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from _pickle import PickleBuffer
+from itertools import islice
 from typing import Any
 
 from .dumper import LARGE, Dumper, Refuse
@@ -29,17 +31,19 @@ _mapped: dict[int, Any] = {}  # id of a memoryview that the loader made -> it
 def _reduce_array(array: Any, dumper: Dumper) -> Any:
     numpy = sys.modules["numpy"]
     cls = type(array)
-    if array.dtype.hasobject:
-        return numpy.ndarray.__reduce_ex__(array, 4)
+    base, objects = array.base, array.dtype == object
+    if array.dtype.hasobject and not objects and not isinstance(base, numpy.ndarray):
+        return numpy.ndarray.__reduce_ex__(array, 4)  # a structure with objects in it
     attributes = _attributes(array, dumper)
     if attributes is not None:
         dumper.instances.append(array)
-    base = array.base
-    if isinstance(base, numpy.ndarray) and base.dtype.hasobject:
-        base = None
     writeable = array.flags.writeable
     if base is None or _is_mapped(base):
         order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else None
+        if objects:
+            elements = array.reshape(-1, order=order or "C")
+            dumper.later(fill_objects, array, (list(elements), order or "C", writeable))
+            return array_of_objects, (cls, array.shape, order or "C")
         if order is None or array.nbytes < LARGE:
             order = order or "C"
             return copied_array, (cls, array.shape, array.dtype, array.tobytes(order), order, writeable)
@@ -94,6 +98,22 @@ def copied_array(cls: Any, shape: Any, dtype: Any, data: bytes, order: str, writ
 
 
 @constructor
+def array_of_objects(cls: Any, shape: Any, order: str) -> Any:
+    return sys.modules["numpy"].ndarray.__new__(cls, shape, object, order=order)
+
+
+@constructor
+def fill_objects(array: Any, state: tuple[list[Any], str, bool]) -> None:
+    """By an array of the same objects: numpy would take lists among them apart."""
+    elements, order, writeable = state
+    numpy = sys.modules["numpy"]
+    flat = numpy.ndarray.reshape(array.view(numpy.ndarray), -1, order=order)
+    flat[:] = numpy.fromiter(elements, object, len(elements))
+    if not writeable:
+        array.flags.writeable = False
+
+
+@constructor
 def mapped_array(cls: Any, shape: Any, dtype: Any, data: Any, order: str, writeable: bool) -> Any:
     made = sys.modules["numpy"].ndarray.__new__(cls, shape, dtype, data, order=order)
     if not writeable:
@@ -108,6 +128,18 @@ def array_view(
     made = sys.modules["numpy"].ndarray.__new__(cls, shape, dtype, base, offset, strides)
     if made.flags.writeable and not writeable:
         made.flags.writeable = False
+    return made
+
+
+@reduces("numpy.flatiter")
+def _reduce_flat(iterator: Any, dumper: Dumper) -> Any:
+    return flat_iterator, (iterator.base, iterator.index)
+
+
+@constructor
+def flat_iterator(array: Any, steps: int) -> Any:
+    made = array.flat
+    next(islice(made, steps, steps), None)
     return made
 
 

@@ -114,6 +114,7 @@ def make_class(
                 _set(first, "__init_subclass__", hidden)
     if abstract:
         _abc._abc_init(made)
+        made.__abstractmethods__ = frozenset()  # what is abstract is filled in later, and instances are made before
     return made
 
 

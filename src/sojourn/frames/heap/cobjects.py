@@ -21,7 +21,7 @@ from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, is_class, reduces, refuses
-from .words import link_result, managed_contexts, proxied, view_address
+from .words import link_result, managed_contexts, proxied
 
 # Regular expressions
 
@@ -250,26 +250,6 @@ def make_rlock(times: int) -> Any:
     lock = _thread.RLock()
     hold(lock, times)
     return lock
-
-
-# Views of buffers
-
-
-@reduces(memoryview)
-def _reduce_view(view: memoryview, dumper: Dumper) -> Any:
-    if view.ndim != 1 or not view.c_contiguous:
-        raise Refuse(view, "a view with strides or more dimensions", "use numpy for such views")
-    with memoryview(view.obj) as whole:  # type: ignore[arg-type]
-        offset = view_address(view) - view_address(whole)
-    return make_view, (view.obj, offset, view.nbytes, view.format, view.readonly)
-
-
-@constructor
-def make_view(owner: Any, offset: int, size: int, format: str, readonly: bool) -> memoryview:
-    view = memoryview(owner).cast("B")[offset : offset + size]
-    if format != "B":
-        view = view.cast(format)  # type: ignore[call-overload]
-    return view.toreadonly() if readonly and not view.readonly else view
 
 
 # Decimal

@@ -195,16 +195,16 @@ def make_frozenset(
 
 
 def _accept_or_refuse(elements: list[Any]) -> None:
-    if _stable(elements):
+    if comes_from_values(elements):
         raise Disorder(
             f"a set of {len(elements)} elements cannot be rebuilt to iterate as before: {elements[:6]!r}",
             advice="make the set anew, or iterate over sorted(...)",
         )
 
 
-def _stable(elements: Iterable[Any]) -> bool:
+def comes_from_values(elements: Iterable[Any]) -> bool:
     """Do all hashes come from values, so that the order could have been kept?"""
     return all(
-        type(each) in _STABLE or (type(each) in (tuple, frozenset) and _stable(_parts(each)))
+        type(each) in _STABLE or (type(each) in (tuple, frozenset) and comes_from_values(_parts(each)))
         for each in elements
     )

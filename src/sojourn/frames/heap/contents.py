@@ -58,6 +58,14 @@ def new_from(base: Any, cls: type, *content: Any) -> Any:
     return base.__new__(cls, *content)
 
 
+@constructor
+def new_initialized(base: Any, cls: type, *arguments: Any) -> Any:
+    """What calling `base` would give, but of a subclass, which is not asked."""
+    made = base.__new__(cls, *arguments)
+    base.__init__(made, *arguments)
+    return made
+
+
 _whole(int, int.__index__)
 _whole(float, float.__pos__)
 _whole(complex, complex.__pos__)

@@ -23,10 +23,11 @@ from typing import Any
 
 from sojourn.errors import Refused
 
+from .contents import content_of, new_initialized
 from .dumper import Dumper, Refuse
 from .iterators import fill_attributes
 from .registry import constructor, name_of, reduces, refuses
-from .words import scanner_place, scanner_shown, scanner_string
+from .words import scanner_place, scanner_shown, scanner_string, solid_base
 
 _OURS = 1000  # descriptors from here on are not the program's
 _TUPLE_ITERATOR: Any = type(iter(()))
@@ -155,6 +156,12 @@ def binary_struct(cls: Any, layout: str) -> Any:
     return cls(layout)
 
 
+@content_of("_struct.Struct")
+def _struct_content(struct: Any, cls: type, dumper: Dumper) -> Any:
+    base: Any = solid_base(cls)
+    return new_initialized, (base, cls, base.format.__get__(struct))
+
+
 @reduces("functools.KeyWrapper")
 def _reduce_key(key: Any, dumper: Dumper) -> Any:
     return comparison_key, tuple(contents(key))
@@ -182,10 +189,14 @@ def ordered_view(owner: Any, kind: str) -> Any:
 
 @reduces("_queue.SimpleQueue")
 def _reduce_queue(queue: Any, dumper: Dumper) -> Any:
-    held, size = contents(queue), queue.qsize()
-    items = held[0] if sys.version_info < (3, 13) else held
-    dumper.later(fill_queue, queue, items[len(items) - size :])
+    dumper.later(fill_queue, queue, _items_of(queue, type(queue)))
     return simple_queue, (type(queue),)
+
+
+def _items_of(queue: Any, base: Any) -> list[Any]:
+    held, size = contents(queue), base.qsize(queue)
+    items = next(each for each in held if type(each) is list) if sys.version_info < (3, 13) else held
+    return items[len(items) - size :]
 
 
 @constructor
@@ -193,10 +204,18 @@ def simple_queue(cls: Any) -> Any:
     return cls()
 
 
+@content_of("_queue.SimpleQueue")
+def _queue_content(queue: Any, cls: type, dumper: Dumper) -> Any:
+    base: Any = solid_base(cls)
+    dumper.later(fill_queue, queue, _items_of(queue, base))
+    return new_initialized, (base, cls)
+
+
 @constructor
 def fill_queue(queue: Any, items: list[Any]) -> None:
+    put = solid_base(type(queue)).put  # type: ignore[attr-defined]
     for item in items:
-        queue.put(item)
+        put(queue, item)
 
 
 def _reduce_local(local: Any, dumper: Dumper) -> Any:

@@ -1,6 +1,6 @@
 # pyright: basic
 # (objects of any type, and raw memory)
-"""The iterators of `itertools`, and those over whatever has a `__getitem__`, field by field.
+"""The iterators of `itertools` and of the built-ins, field by field.
 
 Theory. Each is a C struct of a few fields behind the object's head: owned references (some NULL), counts, and arrays of
 counts. We read them; the target makes a fresh iterator over nothing, and its fields are set. So one that has begun goes
@@ -12,25 +12,28 @@ and nobody else has seen; an owned reference is counted before it is stored.
 Guarantee: the rows are compared with the sizes of the types, and iterators of every kind are taken apart, put together
 and run to their end, when this module is imported.
 
-Rejected: `__reduce__` and `__setstate__` (gone from 3.14 on; before, `iter()` of an object whose class is not complete
-yet, and a group by key that forgot its key); making them anew and going forward (calls the program's functions; takes
+Rejected: `__reduce__` and `__setstate__` (gone from 3.14 on for `itertools`; `iter()` of an object whose class is not
+complete yet, and which may have an `__iter__` that does something; a group by key that forgot its key); making them anew and going forward (calls the program's functions; takes
 as long as they had run); wrapping the rest in a `chain` (another type, one more layer with each move).
 """
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sojourn.errors import InternalError
 from sojourn.frames.analyze import VERSION
 
+from .contents import content_of
 from .dumper import Dumper
 from .registry import constructor, name_of, reduces
-from .words import word
+from .words import solid_base, word
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 _ITEMS = tuple.__basicsize__  # where a tuple's first item is
@@ -65,12 +68,23 @@ class Row:
     """One type: how many words an instance has, how to make one over nothing, and what its fields are."""
 
     words: int
-    empty: Callable[..., Any]  # of the type and the sizes
+    empty: Callable[..., Any]  # of the type, or what makes one of it, and the sizes
     fields: tuple[Field, ...]
     arrays: tuple[int, ...] = ()  # places of pointers to arrays of words, as long as `sizes` says
     sizes: Callable[[Any], tuple[int, ...]] | None = None  # what `empty` has to know, the arrays' lengths first
 
 
+class _Sequence:
+    """What is gone over by its indices."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> str:
+        return "abcd"[index]
+
+
+_HIDDEN: dict[str, Any] = {"callable_iterator": type(iter(int, 1)), "iterator": type(iter(_Sequence()))}
 _TWO = (("O", 2), ("O", 3))
 _THREE = (*_TWO, ("O", 4))
 _OLDER = VERSION < (3, 12)  # before types knew their module
@@ -79,20 +93,7 @@ _CHOICE = Row(
     7, lambda cls, count, pool: cls(range(pool), count), (("O", 2), ("O", 4), ("i", 6)), (3,),
     lambda obj: (_field(obj, 5), _length(obj, 2)),
 )  # fmt: skip
-class Nothing:
-    """A sequence without items, of the program's kind: what has no `__iter__`."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __getitem__(self, index: int) -> Any:
-        raise IndexError(index)
-
-
-BUILTIN: dict[str, type] = {"iterator": type(iter(Nothing())), "reversed": reversed}  # no types of itertools
 ROWS: dict[str, Row] = {
-    "iterator": Row(4, lambda cls: iter(Nothing()), (("n", 2), ("O", 3))),
-    "reversed": Row(4, lambda cls: cls(Nothing()), (("n", 2), ("O", 3))),
     "accumulate": Row(6 if _OLDER else 7, _over(()), (*_THREE, ("O", 5))),
     "batched": Row(
         4 if VERSION < (3, 13) else 5, _over((), 1), (("O", 2), ("n", 3), *([("i", 4)] if VERSION >= (3, 13) else []))
@@ -119,6 +120,14 @@ ROWS: dict[str, Row] = {
     "starmap": Row(4, _over(None, ()), _TWO),
     "takewhile": Row(5, _over(None, ()), (*_TWO, ("n", 4))),
     "_tee": Row(5 if _OLDER else 6, _over(()), (("O", 2), ("i", 3))),
+    # Those of the built-ins. A zip and an enumeration keep a tuple for their results, which is theirs.
+    "callable_iterator": Row(4, lambda _: iter(int, 1), _TWO),
+    "enumerate": Row(7, _over(()), (("n", 2), ("O", 3), ("O", 5))),
+    "filter": Row(4, _over(None, ()), _TWO),
+    "iterator": Row(4, lambda _: iter(_Sequence()), (("n", 2), ("O", 3))),
+    "map": Row(4, _over(None, ()), _TWO) if _FIRST_PASS else Row(5, _over(None, ()), (*_TWO, ("i", 4))),
+    "reversed": Row(4, _over(()), (("n", 2), ("O", 3))),
+    "zip": Row(6, lambda cls, count: cls(*[()] * count), (("O", 3), ("i", 5)), (), lambda obj: (_field(obj, 2),)),
 }  # fmt: skip
 _GROUPBY_CURRENT = 7  # of a groupby: the address of the group in use, not counted
 _DATA_READ, _DATA_NEXT, _DATA_VALUES = 3, 4, 5  # of a tee's link
@@ -140,7 +149,7 @@ def read(obj: Any, row: Row) -> State:
     return [mask, held, numbers, arrays]
 
 
-def _store(address: int, value: Any, *, empty: bool = False) -> None:
+def store(address: int, value: Any, *, empty: bool = False) -> None:
     """Have an owned reference there instead of the one there is; NULL if `empty`."""
     slot = ctypes.c_size_t.from_address(address)
     former = slot.value
@@ -151,19 +160,28 @@ def _store(address: int, value: Any, *, empty: bool = False) -> None:
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(_follow(former)))
 
 
+def _row_of(obj: Any) -> Row:
+    return ROWS[solid_base(type(obj)).__name__]
+
+
 @constructor
 def empty_iterator(cls: Any, *sizes: int) -> Any:
     return ROWS[cls.__name__].empty(cls, *sizes)
 
 
 @constructor
+def empty_subclass_iterator(base: Any, cls: Any, *sizes: int) -> Any:
+    return ROWS[base.__name__].empty(partial(base.__new__, cls), *sizes)
+
+
+@constructor
 def fill_iterator(obj: Any, state: State) -> None:
-    row = ROWS[type(obj).__name__]
+    row = _row_of(obj)
     mask, held, numbers, arrays = state
     values, counts = iter(held), iter(numbers)
     for index, place in enumerate(place for kind, place in row.fields if kind == "O"):
         there = mask >> index & 1
-        _store(id(obj) + place * _WORD, next(values) if there else None, empty=not there)
+        store(id(obj) + place * _WORD, next(values) if there else None, empty=not there)
     for kind, place in row.fields:
         if kind == "n":
             ctypes.c_ssize_t.from_address(id(obj) + place * _WORD).value = next(counts)
@@ -178,9 +196,16 @@ def _sizes(obj: Any, row: Row) -> tuple[int, ...]:
 
 
 def reduce_iterator(obj: Any, dumper: Dumper) -> Any:
-    row = ROWS[type(obj).__name__]
+    row = _row_of(obj)
     dumper.later(fill_iterator, obj, read(obj, row))
     return empty_iterator, (type(obj), *_sizes(obj, row))
+
+
+def _content(obj: Any, cls: type, dumper: Dumper) -> Any:
+    """Of an instance of a subclass, whose `__new__` is not to be called again."""
+    row = _row_of(obj)
+    dumper.later(fill_iterator, obj, read(obj, row))
+    return empty_subclass_iterator, (solid_base(cls), cls, *_sizes(obj, row))
 
 
 # Those whose fields are not all of these kinds
@@ -194,8 +219,8 @@ def empty_group(cls: Any, groupby: Any) -> Any:
 @constructor
 def fill_group(group: Any, state: list[Any]) -> None:
     parent, key, current = state
-    _store(id(group) + 2 * _WORD, parent)
-    _store(id(group) + 3 * _WORD, key)
+    store(id(group) + 2 * _WORD, parent)
+    store(id(group) + 3 * _WORD, key)
     if current:
         ctypes.c_size_t.from_address(id(parent) + _GROUPBY_CURRENT * _WORD).value = id(group)
 
@@ -216,11 +241,11 @@ def empty_data(cls: Any, count: int) -> Any:
 @constructor
 def fill_data(data: Any, state: list[Any]) -> None:
     source, following, values = state
-    _store(id(data) + 2 * _WORD, source)
+    store(id(data) + 2 * _WORD, source)
     if following is not None:
-        _store(id(data) + _DATA_NEXT * _WORD, following)
+        store(id(data) + _DATA_NEXT * _WORD, following)
     for index, value in enumerate(values):
-        _store(id(data) + (_DATA_VALUES + index) * _WORD, value)
+        store(id(data) + (_DATA_VALUES + index) * _WORD, value)
 
 
 def reduce_data(data: Any, dumper: Dumper) -> Any:
@@ -241,12 +266,12 @@ def empty_longest(cls: Any, count: int) -> Any:
 def fill_longest(obj: Any, state: list[Any]) -> None:
     active, mask, iterators, fill = state
     ctypes.c_ssize_t.from_address(id(obj) + _LONGEST_ACTIVE * _WORD).value = active
-    _store(id(obj) + _LONGEST_FILL * _WORD, fill)
+    store(id(obj) + _LONGEST_FILL * _WORD, fill)
     items = _field(obj, _LONGEST_ITERATORS) + _ITEMS
     left = iter(iterators)
     for index in range(_field(obj, 2)):
         there = mask >> index & 1
-        _store(items + index * _WORD, next(left) if there else None, empty=not there)
+        store(items + index * _WORD, next(left) if there else None, empty=not there)
 
 
 def reduce_longest(obj: Any, dumper: Dumper) -> Any:
@@ -267,16 +292,6 @@ OTHERS: dict[str, tuple[int, Callable[[Any, Dumper], Any]]] = {
 }
 
 
-class Indexed:
-    """A sequence that has no `__iter__`."""
-
-    def __len__(self) -> int:
-        return 4
-
-    def __getitem__(self, index: int) -> str:
-        return "abcd"[index]
-
-
 def _samples() -> list[tuple[Callable[[], Any], int]]:
     """Iterators, and how many steps they are to go."""
     i = itertools
@@ -290,21 +305,23 @@ def _samples() -> list[tuple[Callable[[], Any], int]]:
         (lambda: i.product("ab", "cd", repeat=2), 7), (lambda: i.repeat("x", 3), 1),
         (lambda: i.starmap(max, [(1, 2), (4, 3)]), 1), (lambda: i.takewhile(bool, [1, 1, 0, 1]), 1),
         (lambda: i.tee("abcd")[1], 1), (lambda: i.groupby("aab"), 0),
-        (lambda: iter(Indexed()), 2), (lambda: reversed(Indexed()), 1),
+        (lambda: iter(iter("abcd").__next__, "d"), 1), (lambda: enumerate("abcd"), 2), (lambda: enumerate("ab", 1 << 80), 1),
+        (lambda: filter(None, [0, 1, 2]), 1), (lambda: iter(_Sequence()), 2), (lambda: map(max, "abc", "bab"), 1),
+        (lambda: reversed(_Sequence()), 1), (lambda: zip("abc", "def", strict=True), 1),
     ]  # fmt: skip
     if not _OLDER:
         found.append((lambda: getattr(i, "batched")("abcde", 2), 1))  # noqa: B009 (older ones have none)
     return found
 
 
-def _type(name: str) -> type:
-    return BUILTIN.get(name) or getattr(itertools, name)
+def type_called(name: str) -> Any:
+    return _HIDDEN.get(name) or getattr(itertools, name, None) or getattr(builtins, name)
 
 
 def _wrong() -> set[str]:
     """The types that are not as the rows say."""
     sizes = {name: row.words for name, row in ROWS.items()} | {name: words for name, (words, _) in OTHERS.items()}
-    wrong = {name for name, words in sizes.items() if _type(name).__basicsize__ != words * _WORD}
+    wrong = {name for name, words in sizes.items() if type_called(name).__basicsize__ != words * _WORD}
     for make, steps in _samples():
         original = make()
         name = type(original).__name__
@@ -323,6 +340,9 @@ if _OLDER:
     del ROWS["batched"]
 if _wrong():
     raise InternalError(f"this interpreter's iterators are not laid out as expected: {', '.join(sorted(_wrong()))}")
-reduces(*(BUILTIN.get(name, f"itertools.{name}") for name in ROWS))(reduce_iterator)
+for _name in ROWS:
+    _full = name_of(type_called(_name))
+    reduces(_full)(reduce_iterator)
+    content_of(_full)(_content)
 for _name, (_, _reduce) in OTHERS.items():
     reduces(f"itertools.{_name}")(_reduce)

@@ -16,13 +16,14 @@ data descriptor of their own class are set through `__dict__`.
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from collections.abc import Callable
 from itertools import repeat
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
-from .contents import CONTENTS, Content
+from .contents import CONTENTS, Content, new_from, new_initialized
 from .dumper import Dumper, Refuse
 from .library import is_enum_member, type_module
 from .registry import constructor, name_of
@@ -91,15 +92,30 @@ def _reduce_instance(obj: Any, dumper: Dumper) -> Any:
 
 
 def _reduce_unknown(obj: Any, dumper: Dumper) -> Any:
-    """A class made in Python over a C type whose content we do not know: as it says itself."""
-    known = dumper.library.reductions.get(type(obj))
+    """A class made in Python over a C type whose content we do not know: as that says itself.
+
+    What the C type would give to the class is given to the C type: the program's `__new__` and `__init__` may want
+    something else. Most C types do not speak of attributes that were added to theirs, so these are added here.
+    """
+    cls = type(obj)
+    plan = plan_of(cls, dumper.plans)
+    known = dumper.library.reductions.get(cls)
     try:
         reduced = known(obj) if known is not None else obj.__reduce_ex__(4)
     except Exception as failure:
         raise Refuse(obj, f"{type(failure).__name__}: {failure}") from None
     if not isinstance(reduced, str | tuple):
         raise Refuse(obj, f"its __reduce_ex__ gave {type(reduced).__name__}")
-    return reduced
+    if isinstance(reduced, str):
+        return reduced
+    make, arguments, *rest = reduced
+    if make is cls:
+        make, arguments = new_initialized, (plan.solid, cls, *arguments)
+    elif make is copyreg.__newobj__ and arguments[0] is cls:
+        make, arguments = new_from, (plan.solid, *arguments)
+    if plan.attributes is not None or plan.slots:
+        dumper.instances.append(obj)
+    return make, arguments, *rest
 
 
 def columns(dumper: Dumper, batch: list[Any]) -> list[Any]:

@@ -1,14 +1,9 @@
 # pyright: basic
 # (objects of any type, and modules without stubs)
-"""Iterators that stand somewhere: they go on where they were, over the same container.
+"""Iterators over sequences and views of dicts: they go on where they were, over the same container.
 
-Those over dicts and sets have no `__setstate__`: a new iterator is moved on as many steps as the old one had made. That
-needs the container's final length, which announced dicts have from the start (`containers`), and dicts of a class of
-their own (defaultdict, Counter, the program's) are given here. For a set or a deque that is filled later, the
-elements that are left are carried instead. A list has its position set last, and one of the library, which has its
-content only when all edits are carried out, after that (`reach`).
-
-Those of `itertools`, and those over whatever has a `__getitem__`, are in `fields`.
+A list has its position set last, and one of the library, which has its content only when all edits are carried out,
+after that (`reach`). Iterators over dicts and sets are in `cursors`, those of `itertools` in `fields`.
 """
 
 from __future__ import annotations
@@ -24,7 +19,6 @@ from typing import Any
 
 from sojourn.frames.analyze import VERSION
 
-from .containers import filled_late
 from .contents import take_items
 from .dumper import Dumper
 from .registry import constructor, is_class, reduces
@@ -32,9 +26,7 @@ from .words import SHARED, python_made
 
 MAPPINGS: tuple[Any, ...] = (dict, builtins.frozendict) if VERSION >= (3, 15) else (dict,)  # type: ignore[attr-defined]
 _dict: dict[Any, Any] = {}
-_VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
-_FORWARD = tuple(type(iter(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
-_BACKWARD = tuple(type(reversed(view)) for view in (_dict.keys(), _dict.values(), _dict.items()))
+VIEWS = (type(_dict.keys()), type(_dict.values()), type(_dict.items()))
 _DEQUE = ("_collections", "collections")  # where the types of its iterators say that they are, by version
 _short: list[tuple[Any, int]] = []  # iterators, and where they have to be
 _SEQUENCES = (
@@ -42,28 +34,10 @@ _SEQUENCES = (
 )  # fmt: skip
 
 
-@reduces(*_FORWARD, *_BACKWARD)
-def _reduce_dict_iterator(iterator: Any, dumper: Dumper) -> Any:
-    owner = _referent(iterator, MAPPINGS)
-    backward = type(iterator) in _BACKWARD
-    kind = (_BACKWARD if backward else _FORWARD).index(type(iterator))
-    left = iterator.__length_hint__()
-    if owner is None or not left:
-        return dict_iterator, ({}, kind, backward, 0, 0)
-    length = _length(owner)
-    return dict_iterator, (owner, kind, backward, length, length - left)
-
-
-def _length(owner: Any) -> int:
-    base: Any = dict if isinstance(owner, dict) else MAPPINGS[1]
-    return base.__len__(owner)
-
-
 @constructor
 def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int, steps: int) -> Iterator[Any]:
-    if isinstance(owner, dict) and type(owner) is not dict and not _length(owner):
-        dict.update(owner, dict.fromkeys(range(length)))  # filled later: until then there is something to walk over
-    if _length(owner) != length:
+    """Of images up to format 2; see `cursors`."""
+    if len(owner) != length:
         raise RuntimeError("an iterator refers to a dict that contains it")
     view = dict_view(owner, kind)
     iterator: Iterator[Any] = reversed(view) if backward else iter(view)
@@ -73,9 +47,9 @@ def dict_iterator(owner: dict[Any, Any], kind: int, backward: bool, length: int,
     return iterator
 
 
-@reduces(*_VIEWS)
+@reduces(*VIEWS)
 def _reduce_view(view: Any, dumper: Dumper) -> Any:
-    return dict_view, (_referent(view, MAPPINGS), _VIEWS.index(type(view)))
+    return dict_view, (_referent(view, MAPPINGS), VIEWS.index(type(view)))
 
 
 @constructor
@@ -91,25 +65,12 @@ def _referent(obj: Any, kind: Any) -> Any:
     return None
 
 
-@reduces(type(iter(set())))
-def _reduce_set_iterator(iterator: Any, dumper: Dumper) -> Any:
-    owner = _referent(iterator, set | frozenset)  # type: ignore[arg-type]
-    left = iterator.__length_hint__()
-    if owner is None or not left:
-        return set_iterator, (set(), 0, 0, None)
-    base: Any = set if isinstance(owner, set) else frozenset
-    length = base.__len__(owner)
-    late = base is set and (type(owner) is not set or filled_late(dumper, owner))
-    rest = list(islice(base.__iter__(owner), length - left, None)) if late else None
-    return set_iterator, (owner, length, length - left, rest)
-
-
 @constructor
 def set_iterator(owner: Any, length: int, steps: int, rest: list[Any] | None) -> Iterator[Any]:
-    base: Any = set if isinstance(owner, set) else frozenset
-    if base.__len__(owner) != length and rest is not None:
+    """Of images up to format 2; see `cursors`."""
+    if len(owner) != length and rest is not None:
         return iter(rest)
-    iterator = base.__iter__(owner)
+    iterator = iter(owner)
     next(islice(iterator, steps, steps), None)
     if not length:
         next(iterator, None)
@@ -154,6 +115,11 @@ def set_position(iterator: Any, position: int) -> None:
     iterator.__setstate__(position)
     if iterator.__reduce__()[2:] != (position,):  # the list is not so long yet
         _short.append((iterator, position))
+
+
+def forget() -> None:
+    """Of an earlier load, which failed."""
+    _short.clear()
 
 
 def reach() -> None:
