@@ -6,9 +6,9 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
-`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `loops`, `newer`, `variables`, `views`, `cobjects`,
-`debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame` finds the
-path to what cannot travel; `words` reads the little memory that is needed.
+`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `variables`, `views`,
+`cobjects`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame`
+finds the path to what cannot travel; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -41,6 +41,7 @@ from . import (
     functions,
     futures,
     generators,
+    hashes,
     iterators,
     loops,
     modules,
@@ -82,7 +83,7 @@ _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries o
 _MAGIC_1 = b"SJH1"
 _families = (
     arrays, classes, cobjects, cursors, debuggers, exceptions, extensions, fields, functions, futures, generators,
-    iterators, loops, modules, newer, variables, views,
+    hashes, iterators, loops, modules, newer, variables, views,
 )  # fmt: skip
 
 
