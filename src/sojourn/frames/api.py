@@ -251,7 +251,7 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
     roots = heap.load(image.segment("heap"), image.buffers(), match)
     if match is not None:
         world.apply(roots["edits"], match)
-    heap.reach()
     state.restore(roots["state"])
+    heap.reach()  # (a program may walk over sys.modules)
     records = roots["records"]
     return Thawed(build(records), roots["state"], len(records), clock)

@@ -26,6 +26,7 @@ import ctypes
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import islice
+from operator import length_hint
 from typing import Any
 
 from sojourn.errors import InternalError
@@ -170,7 +171,7 @@ def _verify() -> None:
     makers: list[Callable[[], Any]] = [lambda kind=kind: _afresh(kind, gaps) for kind in range(_OF_SETS)]
     for make in (*makers, lambda: iter(elements)):
         one, other = make(), make()
-        next(one), next(one), next(one)
+        next(islice(one, 3, 3), None)
         kind, owner = _KINDS.index(type(one)), _follow(_field(one, _OWNER).value)
         left = _field(one, _LEFT[kind != _OF_SETS]).value
         shown = (owner is gaps or owner is elements, _field(one, _USED).value, left, _steps(one, kind, owner, left))
@@ -178,7 +179,7 @@ def _verify() -> None:
             wrong.append(type(one).__name__)
             continue
         _set(other, (owner, 3, 0, 0, None))
-        if other.__length_hint__() != 3 or list(other) != list(one):
+        if length_hint(other) != 3 or list(other) != list(one):
             wrong.append(type(one).__name__)
     if wrong:
         raise InternalError(f"this interpreter's iterators are not laid out as expected: {', '.join(wrong)}")

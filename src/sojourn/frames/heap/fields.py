@@ -13,8 +13,9 @@ Guarantee: the rows are compared with the sizes of the types, and iterators of e
 and run to their end, when this module is imported.
 
 Rejected: `__reduce__` and `__setstate__` (gone from 3.14 on for `itertools`; `iter()` of an object whose class is not
-complete yet, and which may have an `__iter__` that does something; a group by key that forgot its key); making them anew and going forward (calls the program's functions; takes
-as long as they had run); wrapping the rest in a `chain` (another type, one more layer with each move).
+complete yet, and which may have an `__iter__` that does something; a group by key that forgot its key); making them
+anew and going forward (calls the program's functions; takes as long as they had run); wrapping the rest in a `chain`
+(another type, one more layer with each move).
 """
 
 from __future__ import annotations
@@ -305,7 +306,8 @@ def _samples() -> list[tuple[Callable[[], Any], int]]:
         (lambda: i.product("ab", "cd", repeat=2), 7), (lambda: i.repeat("x", 3), 1),
         (lambda: i.starmap(max, [(1, 2), (4, 3)]), 1), (lambda: i.takewhile(bool, [1, 1, 0, 1]), 1),
         (lambda: i.tee("abcd")[1], 1), (lambda: i.groupby("aab"), 0),
-        (lambda: iter(iter("abcd").__next__, "d"), 1), (lambda: enumerate("abcd"), 2), (lambda: enumerate("ab", 1 << 80), 1),
+        (lambda: iter(iter("abcd").__next__, "d"), 1), (lambda: enumerate("abcd"), 2),
+        (lambda: enumerate("ab", 1 << 80), 1),
         (lambda: filter(None, [0, 1, 2]), 1), (lambda: iter(_Sequence()), 2), (lambda: map(max, "abc", "bab"), 1),
         (lambda: reversed(_Sequence()), 1), (lambda: zip("abc", "def", strict=True), 1),
     ]  # fmt: skip

@@ -115,3 +115,27 @@ def hash_again(name: str, states: list[bytes], seen: bytes) -> Any:
     if _digest(made) != seen:
         raise Refused(f"a {name} hash of the program has another digest here")
     return made
+
+
+@reduces(*(
+    f"{module}.{name}"
+    for module, names in (
+        ("_blake2", ("blake2b", "blake2s")), ("_md5", ("md5",)), ("_sha1", ("sha1",)),
+        ("_sha2", ("SHA224Type", "SHA256Type", "SHA384Type", "SHA512Type")),
+        ("_sha256", ("sha224", "sha256")), ("_sha512", ("sha384", "sha512")),
+        ("_sha3", ("sha3_224", "sha3_256", "sha3_384", "sha3_512", "shake_128", "shake_256")),
+    )
+    for name in names
+))  # fmt: skip
+def _reduce_own_hash(hashing: Any, dumper: Dumper) -> Any:
+    """Of the interpreter's own: made anew if it has hashed nothing (and has no key)."""
+    module, name = type(hashing).__module__, hashing.name
+    settings = {"digest_size": hashing.digest_size} if module == "_blake2" else {}
+    if _digest(fresh_hash(module, name, settings)) == _digest(hashing):
+        return fresh_hash, (module, name, settings)
+    raise Refuse(hashing, _WHY, _ADVICE)
+
+
+@constructor
+def fresh_hash(module: str, name: str, settings: dict[str, int]) -> Any:
+    return getattr(__import__(module), name)(**settings)

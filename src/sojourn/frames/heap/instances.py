@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _set = object.__setattr__
+_NEW_OBJECT = copyreg.__newobj__  # pyright: ignore[reportAttributeAccessIssue]
 _mro = type.__dict__["__mro__"].__get__
 _names = type.__dict__["__dict__"].__get__
 
@@ -111,7 +112,7 @@ def _reduce_unknown(obj: Any, dumper: Dumper) -> Any:
     make, arguments, *rest = reduced
     if make is cls:
         make, arguments = new_initialized, (plan.solid, cls, *arguments)
-    elif make is copyreg.__newobj__ and arguments[0] is cls:
+    elif make is _NEW_OBJECT and arguments[0] is cls:
         make, arguments = new_from, (plan.solid, *arguments)
     if plan.attributes is not None or plan.slots:
         dumper.instances.append(obj)

@@ -17,6 +17,14 @@ def make():
     m["small"] = np.arange(10)
     m["part"] = m["small"][::-1]
     m["objects"] = np.array([1, "a", m["small"]], dtype=object)
+    m["several"] = np.array([1, [2], None, {}], dtype=object)
+    m["part of several"], m["turned"] = m["several"][1:], m["several"].reshape(2, 2).T
+    m["several"][0] = m["part of several"]
+    m["mixed"] = np.zeros(3, dtype=[("x", "i4"), ("o", "O")])
+    m["numbers of mixed"], m["objects of mixed"] = m["mixed"]["x"], m["mixed"]["o"]
+    m["flat"] = m["matrix"].flat
+    m["seen"] = memoryview(m["fixed"][::2])
+    next(m["flat"])
     m["records"] = np.zeros(3, dtype=[("a", "i4"), ("b", "f8")])
     m["fixed"] = np.arange(5)
     m["fixed"].flags.writeable = False
@@ -52,6 +60,12 @@ def check(m):
     assert (
         m["records"].dtype.names == ("a", "b") and not m["fixed"].flags.writeable and m["borrowed"][1] == 98
     )
+    several, part = m["several"], m["part of several"]
+    part[0], m["turned"][1, 1] = "new", "last"
+    assert several[1] == "new" and several[3] == "last" and several[0] is part and part.base is several
+    m["numbers of mixed"][1], m["objects of mixed"][2] = 7, [1]
+    assert m["mixed"].tolist() == [(0, 0), (7, 0), (0, [1])]
+    assert m["flat"].index == 1 and next(m["flat"]) == m["matrix"][0, 1] and m["seen"].tolist() == [0, 2, 4]
     assert (
         m["fortran"].flags.f_contiguous
         and m["fortran"][2, 1] == 9
