@@ -23,7 +23,7 @@ def make():
     m["mixed"] = np.zeros(3, dtype=[("x", "i4"), ("o", "O")])
     m["numbers of mixed"], m["objects of mixed"] = m["mixed"]["x"], m["mixed"]["o"]
     m["flat"] = m["matrix"].flat
-    m["seen"] = memoryview(m["fixed"][::2])
+    m["seen"] = memoryview(m["small"][::2])
     next(m["flat"])
     m["records"] = np.zeros(3, dtype=[("a", "i4"), ("b", "f8")])
     m["fixed"] = np.arange(5)
@@ -65,7 +65,7 @@ def check(m):
     assert several[1] == "new" and several[3] == "last" and several[0] is part and part.base is several
     m["numbers of mixed"][1], m["objects of mixed"][2] = 7, [1]
     assert m["mixed"].tolist() == [(0, 0), (7, 0), (0, [1])]
-    assert m["flat"].index == 1 and next(m["flat"]) == m["matrix"][0, 1] and m["seen"].tolist() == [0, 2, 4]
+    assert m["flat"].index == 1 and next(m["flat"]) == m["matrix"][0, 1] and m["seen"].tolist() == [0, 2, 4, 6, 8]
     assert (
         m["fortran"].flags.f_contiguous
         and m["fortran"][2, 1] == 9
