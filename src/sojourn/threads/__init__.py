@@ -1,0 +1,103 @@
+"""User-level threads that no blocking call can stall: `from sojourn import threads`.
+
+    from sojourn import threads
+
+    async def fetch(host):
+        async with threads.connect(host, 80) as stream: ...
+
+    async def main():
+        async with threads.Group() as group:        # waits for its own, and cancels them when one fails
+            for host in hosts:
+                group.spawn(fetch, host)            # a coroutine function: a user-level thread
+            group.spawn(archive.compact)            # a plain function: a kernel-level thread, same handle
+
+    threads.run(main)
+
+## Concepts
+A *thread* is a coroutine; it costs a few microseconds and less than a kilobyte. An *LWP* is a kernel-level thread that
+carries threads, one after the other, from a run queue. The right to do so, with the queue, is a *processor*.
+
+When an LWP blocks, in a system call or in C with the interpreter lock released, its processor goes to another LWP
+within about a millisecond, so the other threads do not notice. These are the scheduler activations of Anderson,
+Bershad, Lazowska and Levy (1992), with a monitor in the place of the kernel's upcalls, since Linux makes none. What
+that costs and gains, beside the plain models, can be measured: `kind="user"`, `"kernel"`, `"hybrid"` or
+`"activations"`.
+
+Only coroutines can change their LWP while they are suspended; a greenlet's C stack cannot. So a user-level thread is
+written with `async def`, and what only a C stack could suspend is a plain function on a kernel-level thread.
+
+## Guarantees
+* Nobody runs twice at once, or is woken up twice: a wait is ended by one claim (`thread`), a processor is held by one
+  LWP (`lwp`). Debug mode holds every step to the tables in `states`.
+* No wake-up is lost: a thread is known to what it waits for before it is told apart from a running one, and what
+  happens in between is looked at afterwards.
+* An operation that has been completed is not cancelled; one that was cancelled has not happened.
+* Code between two awaits is not atomic. Several LWPs run threads, and other kernel-level threads run between any two
+  bytecodes: what is shared needs a lock.
+
+## Map `states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine.
+`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`, `sockets`, `files`,
+`children`: what the world does. `asynced`, `compute`: other people's loops and processes. `dumping`, `reports`:
+looking. `endings`: fork and the end of the interpreter. What deals with descriptors is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from sojourn.errors import UsageError, WrongState
+from sojourn.threads.channel import Channel, Closed, Empty, Full
+from sojourn.threads.face import post, report, run, scheduler_of, spawn, upcall
+from sojourn.threads.group import Group, Timeout, current, timeout
+from sojourn.threads.local import Local
+from sojourn.threads.orders import Deadlock, RankError
+from sojourn.threads.reports import BlockingWarning, Report, Upcall
+from sojourn.threads.scheduler import Kind, Scheduler
+from sojourn.threads.states import State
+from sojourn.threads.sync import Barrier, BrokenBarrier, Condition, Event, Lock, Semaphore
+from sojourn.threads.thread import Cancelled, Thread, switch
+from sojourn.threads.timers import every, sleep, sleep_forever, sleep_until
+from sojourn.threads.verdicts import Rules, Verdict
+from sojourn.threads.waiting import wait
+
+__all__ = [
+    "Barrier",
+    "BlockingWarning",
+    "BrokenBarrier",
+    "Cancelled",
+    "Channel",
+    "Closed",
+    "Condition",
+    "Deadlock",
+    "Empty",
+    "Event",
+    "Full",
+    "Group",
+    "Kind",
+    "Local",
+    "Lock",
+    "RankError",
+    "Report",
+    "Rules",
+    "Scheduler",
+    "Semaphore",
+    "State",
+    "Thread",
+    "Timeout",
+    "Upcall",
+    "UsageError",
+    "Verdict",
+    "WrongState",
+    "current",
+    "every",
+    "post",
+    "report",
+    "run",
+    "scheduler_of",
+    "sleep",
+    "sleep_forever",
+    "sleep_until",
+    "spawn",
+    "switch",
+    "timeout",
+    "upcall",
+    "wait",
+]

@@ -1,0 +1,213 @@
+"""The monitor: notices LWPs that are blocked, and hands their processors on.
+
+A kernel-level thread of its own wakes up every `Rules.tick` while any LWP has something to run, and looks at each:
+what it makes of what it sees is in `verdicts`, how it sees it in `probe`. While all LWPs wait, it waits too.
+
+Upcalls are made on this thread (`blocked`, `preempted`) and on the LWP that has come back (`unblocked`). What they
+raise is printed and goes no further. They must not block: while one does, nobody looks.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import platform
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sojourn.threads import probe
+from sojourn.threads.reports import BlockingWarning, Event, Place, Report, Upcall
+from sojourn.threads.states import Step, Turn
+from sojourn.threads.thread import Thread, guard
+from sojourn.threads.verdicts import Action, Offences, Sight, Verdict, act, call_name, judge
+
+if TYPE_CHECKING:
+    from sojourn.threads.lwp import Lwp
+    from sojourn.threads.scheduler import Scheduler
+
+monotonic = time.monotonic
+RESTING = 1.0  # seconds after which a monitor that waits looks all the same
+
+
+class Monitor:
+    """Of one scheduler of the kind `activations`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._rules = scheduler.rules
+        self._cores = os.cpu_count() or 1
+        self._machine = platform.machine()
+        self._lock_words: frozenset[bytes] = frozenset()
+        self._bell = _thread.allocate_lock()
+        self._bell.acquire()
+        self._enrolled = _thread.allocate_lock()
+        self._enrolled.acquire()
+        self._native = 0
+        self._asleep = False
+        self._over = False
+        self._computing = 0  # LWPs that compute without a processor
+        self._kernel = threading.Thread(target=self._life, name="lwp-monitor", daemon=True)
+        self.upcalls: list[tuple[Event, Callable[[Upcall], object]]] = []
+        self.report = Report()
+
+    def start(self) -> None:
+        """Begin to look. Learns first where one waits for the interpreter lock: from the monitor's own thread, which
+        waits for its bell, and when that is rung for the interpreter.
+        """
+        self._kernel.start()
+        self._enrolled.acquire()
+        self._lock_words = probe.lock_words(self._native, self._bell.release)
+
+    def stop(self) -> None:
+        self._over = True
+        self._ring()
+        if self._kernel is not threading.current_thread():
+            self._kernel.join()
+
+    def look_again(self) -> None:
+        """An LWP has something to run."""
+        if self._asleep:
+            self._ring()
+
+    def _ring(self) -> None:
+        with guard:
+            if self._asleep:
+                self._asleep = False
+                self._bell.release()
+
+    def _life(self) -> None:
+        self._native = _thread.get_native_id()
+        self._enrolled.release()
+        self._bell.acquire()
+        tick = self._rules.tick
+        while not self._over:
+            before = monotonic()
+            time.sleep(tick)
+            now = monotonic()
+            busy = False
+            for lwp in list(self._scheduler.lwps.values()):
+                if not lwp.idle:
+                    busy = True
+                    self._look(lwp, now, now - before - tick)
+            if not busy:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Until an LWP has something to run."""
+        self._asleep = True
+        if self._over or any(not lwp.idle for lwp in list(self._scheduler.lwps.values())):
+            with guard:
+                if self._asleep:
+                    self._asleep = False
+                    return
+            self._bell.acquire()  # somebody rings at this moment
+        elif not self._bell.acquire(timeout=RESTING):
+            with guard:
+                if self._asleep:
+                    self._asleep = False
+                    return
+            self._bell.acquire()
+
+    def _look(self, lwp: Lwp, now: float, late: float) -> None:
+        thread = lwp.thread
+        if thread is None or thread.function is not None:
+            return
+        switches = thread.switches
+        if lwp.seen_thread is not thread or lwp.seen_switches != switches:
+            lwp.seen_thread, lwp.seen_switches = thread, switches
+            lwp.seen_at = now
+            lwp.cpu_at = lwp.cpu_last = probe.cpu_time(lwp.clock)
+            lwp.looked_at = now
+            return
+        wall = now - lwp.seen_at
+        if lwp.told or wall < self._rules.tick / 2:
+            return
+        cpu = probe.cpu_time(lwp.clock)
+        used = recent = None
+        if cpu is not None and lwp.cpu_at is not None and lwp.cpu_last is not None:
+            used, recent = cpu - lwp.cpu_at, (cpu - lwp.cpu_last) / max(now - lwp.looked_at, 1e-6)
+        lwp.cpu_last, lwp.looked_at = cpu, now
+        call = probe.system_call(lwp.native)
+        locked = self._scheduler.locked
+        verdict = judge(Sight(call, used, wall, recent, late), locked=locked, lock_words=self._lock_words)
+        action = act(verdict, wall, self._computing, self._cores, self._rules)
+        if action is Action.NOTHING:
+            return
+        if lwp.lent:
+            if action is Action.HAND_OFF:
+                self._tell(lwp, thread, verdict, call, wall)
+            return
+        if not self._scheduler.spares and len(self._scheduler.lwps) >= self._rules.most:
+            return
+        frame = probe.frame_of(lwp.ident)
+        with guard:
+            if thread.switches != switches:
+                return  # it has gone on meanwhile
+            lwp.caught_at, lwp.preempted = lwp.seen_at, action is Action.PREEMPT
+            lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
+            try:
+                processor = lwp.box.pop()
+            except IndexError:  # it has come back at this moment
+                return
+            lwp.robbed = lwp.told = True
+            if (witness := self._scheduler.witness) is not None:
+                witness.step(thread.number, Step.CAUGHT)
+                witness.turn(lwp.number, Turn.CAUGHT)
+            if lwp.preempted:
+                self._computing += 1
+        self.report.handed_on += 1
+        self._scheduler.seat(processor)
+        self._call_up(Event.PREEMPTED if lwp.preempted else Event.BLOCKED, lwp, thread, frame, wall)
+
+    def _tell(self, lwp: Lwp, thread: Thread[Any], verdict: Verdict, call: bytes | None, wall: float) -> None:
+        """A pinned thread blocks the LWP that it has for that; it is only told."""
+        frame = probe.frame_of(lwp.ident)
+        lwp.caught_at, lwp.preempted, lwp.told = lwp.seen_at, False, True
+        lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
+        self._call_up(Event.BLOCKED, lwp, thread, frame, wall)
+
+    # on the LWP that was blocked
+
+    def came_back(self, lwp: Lwp, thread: Thread[Any]) -> bool:
+        """From where it was told to be blocked. Whether the thread is to have an LWP of its own from now on."""
+        now = monotonic()
+        with guard:  # whoever took the processor has noted all that there is to it
+            robbed, lwp.robbed, lwp.told = lwp.robbed, False, False
+            lwp.seen_thread = None
+            if robbed and lwp.preempted:
+                self._computing -= 1
+        seconds = now - lwp.caught_at
+        place, verdict = lwp.place, lwp.verdict
+        if place is None or verdict is None:
+            return False
+        self.report.add(place, verdict, lwp.call_name, seconds, thread.name)
+        self._call_up(Event.UNBLOCKED, lwp, thread, None, seconds)
+        warn = self._scheduler.warn
+        if warn is not None and seconds >= warn and not lwp.preempted:
+            where = f" in {lwp.call_name}" if lwp.call_name else ""
+            what = f"thread {thread.name} blocked its LWP for {seconds:.3f} s{where}"
+            warnings.warn_explicit(what, BlockingWarning, place.file, place.line)
+        if not robbed or lwp.preempted or thread.home is not None:
+            return False
+        if thread.offences is None:
+            thread.offences = Offences()
+        if not thread.offences.caught(now, self._rules):
+            return False
+        thread.offences = None
+        self.report.pinned += 1
+        return True
+
+    def _call_up(self, event: Event, lwp: Lwp, thread: Thread[Any], frame: Any, seconds: float) -> None:
+        if not self.upcalls or lwp.place is None or lwp.verdict is None:
+            return
+        told = Upcall(event, thread, lwp.place, frame, seconds, lwp.call_name, lwp.verdict)
+        for wanted, action in list(self.upcalls):
+            if wanted is event:
+                try:
+                    action(told)
+                except Exception:
+                    sys.excepthook(*sys.exc_info())  # pyright: ignore[reportArgumentType]
