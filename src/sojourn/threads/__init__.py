@@ -3,7 +3,7 @@
     from sojourn import threads
 
     async def fetch(host):
-        async with threads.connect(host, 80) as stream: ...
+        await threads.sleep(1)
 
     async def main():
         async with threads.Group() as group:        # waits for its own, and cancels them when one fails
@@ -14,14 +14,13 @@
     threads.run(main)
 
 ## Concepts
-A *thread* is a coroutine; it costs a few microseconds and less than a kilobyte. An *LWP* is a kernel-level thread that
+A *thread* is a coroutine; it costs a few microseconds and about a kilobyte. An *LWP* is a kernel-level thread that
 carries threads, one after the other, from a run queue. The right to do so, with the queue, is a *processor*.
 
 When an LWP blocks, in a system call or in C with the interpreter lock released, its processor goes to another LWP
 within about a millisecond, so the other threads do not notice. These are the scheduler activations of Anderson,
 Bershad, Lazowska and Levy (1992), with a monitor in the place of the kernel's upcalls, since Linux makes none. What
-that costs and gains, beside the plain models, can be measured: `kind="user"`, `"kernel"`, `"hybrid"` or
-`"activations"`.
+that costs and gains, beside the plain models, can be measured: `kind="user"`, `"kernel"`, `"hybrid"` or `"activations"`.
 
 Only coroutines can change their LWP while they are suspended; a greenlet's C stack cannot. So a user-level thread is
 written with `async def`, and what only a C stack could suspend is a plain function on a kernel-level thread.
@@ -29,16 +28,16 @@ written with `async def`, and what only a C stack could suspend is a plain funct
 ## Guarantees
 * Nobody runs twice at once, or is woken up twice: a wait is ended by one claim (`thread`), a processor is held by one
   LWP (`lwp`). Debug mode holds every step to the tables in `states`.
-* No wake-up is lost: a thread is known to what it waits for before it is told apart from a running one, and what
-  happens in between is looked at afterwards.
+* No wake-up is lost: what a thread waits for knows it only when it stands still, and what happens in between is
+  looked at afterwards.
 * An operation that has been completed is not cancelled; one that was cancelled has not happened.
 * Code between two awaits is not atomic. Several LWPs run threads, and other kernel-level threads run between any two
   bytecodes: what is shared needs a lock.
 
-## Map `states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine.
-`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`, `sockets`, `files`,
-`children`: what the world does. `asynced`, `compute`: other people's loops and processes. `dumping`, `reports`:
-looking. `endings`: fork and the end of the interpreter. What deals with descriptors is loaded on first use.
+## Map
+`states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine.
+`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`: waiting for descriptors.
+`reports`: looking. `endings`: fork and the end of the interpreter.
 """
 
 from __future__ import annotations

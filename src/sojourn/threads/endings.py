@@ -1,13 +1,14 @@
 """What becomes of threads when the process forks, and when the interpreter ends.
 
-**Fork.** The child has one kernel-level thread: the one that has forked. No other LWP exists there, so no scheduler of the
-parent does: nothing of theirs runs in the child, and a new `run` or `spawn` begins anew. The thread that has forked goes on
-in the child until it would wait: then `WrongState` is raised in it, since nobody is there who could wake it up. When it ends
-the child does, with status 0, or 1 and a traceback if it has raised. (What forks in order to call another program, as
-`subprocess` does, never comes to that.)
+**Fork.** The child has one kernel-level thread: the one that has forked. No other LWP exists there, so no scheduler
+of the parent does: nothing of theirs runs in the child, and a new `run` or `spawn` begins anew. The thread that has
+forked goes on in the child until it would wait: then `WrongState` is raised in it, since nobody is there who could
+wake it up. When it ends the child does, with status 0, or 1 and a traceback if it has raised. (What forks in order to
+call another program, as `subprocess` does, never comes to that.)
 
-**End of the interpreter.** LWPs do not keep it from ending. `run` has waited for all its threads before it returns. Those
-of other schedulers are cancelled when the interpreter ends, and have `GRACE` to clean up; who does not is named on stderr.
+**End of the interpreter.** LWPs do not keep it from ending. `run` has waited for all its threads before it returns.
+Those of other schedulers are cancelled when the interpreter ends, and have `GRACE` to clean up; who does not is named
+on stderr.
 """
 
 from __future__ import annotations

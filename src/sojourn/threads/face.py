@@ -11,6 +11,7 @@ from typing import Any
 
 from sojourn.errors import UsageError, WrongState
 from sojourn.threads import endings
+from sojourn.threads.lwp import HEARING
 from sojourn.threads.reports import Event, Report, Upcall
 from sojourn.threads.scheduler import Kind, Scheduler
 from sojourn.threads.thread import Thread, carrier, guard
@@ -41,7 +42,9 @@ def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATION
             if scheduler.kind is Kind.USER:
                 scheduler.carry_here()
             else:
-                scheduler.over.acquire()
+                # Now and then, since a signal that comes just before the wait does not interrupt it.
+                while not scheduler.over.acquire(timeout=HEARING):
+                    pass
     except BaseException:
         scheduler.abandon()
         raise

@@ -80,11 +80,11 @@ class Group:
 
     def left(self, thread: Thread[Any]) -> None:
         """One of us has ended."""
-        self.children.discard(thread)
         if thread.ended is State.FAILED and thread.unseen is not None and thread.error is not None:
             thread.unseen.seen = True
             self.errors.append(thread.error)
             self._give_up()
+        self.children.discard(thread)  # the last that we do before the owner may go on
         if not self.children and (waiter := self.waiter) is not None and waiter.claim():
             waiter.wake()
 
@@ -193,7 +193,8 @@ class Timeout:
                 return
             self.expired = True
             self._stop = Cancelled(self.text, self)
-        self._thread.interrupt(self._stop)
+            wait = self._thread.note(self._stop)  # at once, so that who leaves the block finds it
+        self._thread.hear(wait)
 
     def left(self, error: BaseException | None) -> bool:
         """The block is over. True: by our doing."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 monotonic = time.monotonic
 OFTEN = 8  # slices between two looks at what comes from outside the queue
+HEARING = 0.2  # seconds after which an LWP on the main kernel-level thread hears of signals at the latest
 POLL_EVERY = 0.001  # seconds between two looks at descriptors while there is enough to run
 SPARE_FOR = 5.0  # seconds after which a spare LWP that nobody has called ends
 
@@ -117,6 +118,7 @@ class Lwp:
         self.cpu_last: float | None = None
         self.caught_at = 0.0  # when the slice was first seen that was told
         self.preempted = False  # it was robbed because it computes
+        self.mistaken = False  # it was robbed when it had just gone on
         self.told = False  # that this slice blocks
         self.place: Place | None = None
         self.verdict: Verdict | None = None
@@ -152,6 +154,8 @@ class Lwp:
                     return
                 if not self._spare():
                     return
+        except Exception as error:  # ours: what threads raise does not come here
+            self.scheduler.fail(error)
         finally:
             self.leave()
 
@@ -299,6 +303,8 @@ class Lwp:
         witness = scheduler.witness
         if witness is not None:
             witness.turn(self.number, Turn.RAN_DRY)
+        if scheduler.hears and (seconds is None or seconds > HEARING):
+            seconds = HEARING
         self.idle = True
         self.polling = bool(scheduler.poller.count) and scheduler.poller.seat.acquire(False)
         scheduler.idlers.append(self)

@@ -83,6 +83,12 @@ class Monitor:
         self._native = _thread.get_native_id()
         self._enrolled.release()
         self._bell.acquire()
+        try:
+            self._watch()
+        except Exception as error:
+            self._scheduler.fail(error)
+
+    def _watch(self) -> None:
         tick = self._rules.tick
         while not self._over:
             before = monotonic()
@@ -145,7 +151,7 @@ class Monitor:
             return
         frame = probe.frame_of(lwp.ident)
         with guard:
-            if thread.switches != switches:
+            if lwp.thread is not thread or thread.switches != switches:
                 return  # it has gone on meanwhile
             lwp.caught_at, lwp.preempted = lwp.seen_at, action is Action.PREEMPT
             lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
@@ -154,14 +160,20 @@ class Monitor:
             except IndexError:  # it has come back at this moment
                 return
             lwp.robbed = lwp.told = True
-            if (witness := self._scheduler.witness) is not None:
-                witness.step(thread.number, Step.CAUGHT)
+            # From here on the LWP cannot leave its slice. It may have begun another one before: nobody's offence.
+            lwp.mistaken = lwp.thread is not thread or thread.switches != switches
+            if lwp.mistaken:
+                lwp.preempted = False
+            if (witness := self._scheduler.witness) is not None and lwp.thread is not None:
+                witness.step(lwp.thread.number, Step.CAUGHT)
                 witness.turn(lwp.number, Turn.CAUGHT)
             if lwp.preempted:
                 self._computing += 1
         self.report.handed_on += 1
         self._scheduler.seat(processor)
-        self._call_up(Event.PREEMPTED if lwp.preempted else Event.BLOCKED, lwp, thread, frame, wall)
+        if not lwp.mistaken:
+            event = Event.PREEMPTED if lwp.preempted else Event.BLOCKED
+            self._call_up(event, lwp, thread, frame, wall)
 
     def _tell(self, lwp: Lwp, thread: Thread[Any], verdict: Verdict, call: bytes | None, wall: float) -> None:
         """A pinned thread blocks the LWP that it has for that; it is only told."""
@@ -182,7 +194,7 @@ class Monitor:
                 self._computing -= 1
         seconds = now - lwp.caught_at
         place, verdict = lwp.place, lwp.verdict
-        if place is None or verdict is None:
+        if place is None or verdict is None or (robbed and lwp.mistaken):
             return False
         self.report.add(place, verdict, lwp.call_name, seconds, thread.name)
         self._call_up(Event.UNBLOCKED, lwp, thread, None, seconds)

@@ -102,11 +102,13 @@ class BrokenInto(Cancelled):
         found = carrier()
         if found is not None and found.thread is not None:
             with guard:  # what is told here is not told at the next wait
-                pending = found.thread.pending
-                if pending:
-                    message = str(pending.pop(0))
-                if not pending:
-                    found.thread.pending = None
+                pending = found.thread.pending or []
+                for error in pending:
+                    if getattr(error, "scope", None) is None:
+                        pending.remove(error)
+                        message = str(error)
+                        break
+                found.thread.pending = pending or None
         super().__init__(message, scope)
 
 

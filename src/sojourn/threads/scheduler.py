@@ -137,6 +137,7 @@ class Scheduler:
         self.fatal: BaseException | None = None  # raised in a thread that is not main, and ends the program
         self.closing = False  # no new threads
         self.stopping = False  # no thread is left
+        self.hears = self.kind is Kind.USER  # its LWP is the caller, which has signals to handle
         self.forked = False  # we are in a child that has nothing of it
         self.over = _thread.allocate_lock()  # released when the last thread has ended
         self.over.acquire()
@@ -215,6 +216,12 @@ class Scheduler:
                 pass
         self.put_away(wait=ended)
         return left
+
+    def fail(self, error: BaseException) -> None:
+        """An error of ours: it is raised by `run`, and nothing goes on."""
+        self.fatal = self.fatal or error
+        self.closing = True
+        self.finish()
 
     def abandon(self) -> None:
         """End at once, whatever becomes of its threads."""
@@ -406,7 +413,8 @@ class Scheduler:
         """Raise the interruption in a plain function, at its next line."""
         with guard:
             home = thread.home
-            if isinstance(home, Lwp) and home.lent and thread.pending is not None:
+            scopes = [getattr(error, "scope", None) for error in thread.pending or ()]
+            if isinstance(home, Lwp) and home.lent and None in scopes:  # a time limit waits until it waits
                 probe.raise_in(home.ident)
 
     def clear_break_in(self, lwp: Lwp, thread: Thread[Any]) -> None:

@@ -284,17 +284,27 @@ class Thread(Generic[T]):
         with guard:
             if self.ended is not None:
                 return False
-            if self.pending is None:
-                self.pending = [error]
-            else:
-                self.pending.append(error)
-            wait = self.wait  # now, not later: by then the thread may have heard of the error, and wait for something else
+            wait = self.note(error)
+        self.hear(wait)
+        return True
+
+    def note(self, error: BaseException) -> Wait | None:
+        """Under the guard: `error` is pending. What the thread waits in now goes to `hear`, after the guard: later it
+        may have heard of the error already, and wait for something else.
+        """
+        if self.pending is None:
+            self.pending = [error]
+        else:
+            self.pending.append(error)
+        return self.wait
+
+    def hear(self, wait: Wait | None) -> None:
+        """End that wait, if it is not over, because of what is pending."""
         if wait is not None and wait.claim():
             wait.interrupted = True
             wait.wake()
         elif self.function is not None:
             self.scheduler.break_in(self)
-        return True
 
     def withdraw(self, error: BaseException) -> bool:
         """Not `error` after all. False: it is not pending."""

@@ -1,5 +1,5 @@
-"""Many threads that block, switch, wait, cancel each other and take from each other, by a seed: nothing is lost, nothing
-runs twice at once, and afterwards nothing is left (which `run` looks at).
+"""Many threads that block, switch, wait, cancel each other and take from each other, by a seed: nothing is lost,
+nothing runs twice at once, and afterwards nothing is left (which `run` looks at).
 """
 
 from __future__ import annotations
