@@ -1,8 +1,9 @@
 """Sojourn: mobile processes for Python.
 
 From outside: `connect()` opens a cluster handle, `connect_async()` its asyncio form; they load on first use. From
-inside a process of a cluster: `here()`, `hop(node)` and `clone(node)`, which every process has, whatever is installed
-in its environment: this file, `inside` and `errors` are in the zip that hosts bring along.
+inside a process of a cluster: `here()`, `hop(node)`, `clone(node)` and `register(type, capture, restore)`, which every
+process has, whatever is installed in its environment: this file, `inside`, `reducers` and `errors` are in the zip that
+hosts bring along.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import NotMobile, Refused, SojournError
 from sojourn.inside import Here, clone, here, hop
+from sojourn.reducers import register
 
 if TYPE_CHECKING:
     from sojourn.client import AsyncCluster, Cluster, connect, connect_async
@@ -29,6 +31,7 @@ __all__ = [
     "connect_async",
     "here",
     "hop",
+    "register",
 ]
 
 

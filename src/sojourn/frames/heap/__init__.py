@@ -8,7 +8,8 @@ the registry to other rooms (files, streams). The map: `dumper` and `loader` are
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
 `exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `variables`, `views`,
 `cobjects`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame`
-finds the path to what cannot travel; `words` reads the little memory that is needed.
+finds the path to what cannot travel; `custom` and `entries` are the registry of users and packages; `words` reads the
+little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -34,6 +35,7 @@ from . import (
     classes,
     cobjects,
     cursors,
+    custom,
     debuggers,
     exceptions,
     extensions,
@@ -82,8 +84,8 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, cursors, debuggers, exceptions, extensions, fields, functions, futures, generators,
-    hashes, iterators, loops, modules, newer, variables, views,
+    arrays, classes, cobjects, cursors, custom, debuggers, exceptions, extensions, fields, functions, futures,
+    generators, hashes, iterators, loops, modules, newer, variables, views,
 )  # fmt: skip
 
 
@@ -186,8 +188,8 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             advice="use the same versions of the packages on both sides",
         )
     entries = ready.size if listed is None else len(listed) + worldly
-    iterators.forget()
-    cursors.forget()
+    for each in (iterators, cursors, custom):
+        each.forget()
     with collector_paused():
         try:
             room = entries + bytes(body).count(b"\x94") if ready.missing or listed else 0
@@ -213,9 +215,14 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
 
 
 def reach() -> None:
-    """Put iterators where they were, now that what they go over is complete."""
+    """Put iterators where they were, now that what they go over is complete, and restore what users and packages said.
+
+    Raises:
+        Refused: something could not be restored as they say.
+    """
     iterators.reach()
     cursors.reach()
+    custom.reach()
 
 
 def _opened(data: bytes | memoryview, ready: Prepared) -> tuple[bytes | memoryview, Sequence[str] | None, int]:

@@ -53,6 +53,8 @@ def _reduce_class(cls: Any, dumper: Dumper) -> Any:
         if name_of(cls) in SAMPLES:
             return type_of_sample, (name_of(cls),)
         raise Refuse(cls, "a type made in C that no module of the library has under its name")
+    if type(cls) is not type and (not python_made(type(cls)) or name_of(type(cls)).startswith("_ctypes.")):
+        return _by_c_metaclass(cls)
     names = _names(cls)
     slots: list[str] | None = [] if "__slots__" in names else None
     early: dict[str, Any] = {"__module__": names.get("__module__")}
@@ -81,6 +83,36 @@ def _reduce_class(cls: Any, dumper: Dumper) -> Any:
         if registered:
             dumper.later(fill_registry, cls, registered, 1)
     return make_class, (type(cls), type.__dict__["__name__"].__get__(cls), _bases(cls), early, abstract)
+
+
+def _by_c_metaclass(cls: Any) -> Any:
+    """Those of ctypes: what is pointed to, and arrays, say what they are made of; others are laid out in C."""
+    kind = name_of(type(cls))
+    if kind == "_ctypes.PyCPointerType" and hasattr(cls, "_type_"):
+        return pointer_type, (cls._type_, type_module(cls))
+    if kind == "_ctypes.PyCArrayType" and cls.__name__ == f"{cls._type_.__name__}_Array_{cls._length_}":
+        return array_type, (cls._type_, cls._length_, type_module(cls))
+    raise Refuse(
+        cls,
+        f"a class whose layout is in C, made by {kind}",
+        "put it into a module of the environment (a package that the target has, too), or use struct",
+    )
+
+
+@constructor
+def pointer_type(target: Any, module: Any) -> Any:
+    return _of_module(__import__("ctypes").POINTER(target), module)
+
+
+@constructor
+def array_type(element: Any, length: int, module: Any) -> Any:
+    return _of_module(element * length, module)
+
+
+def _of_module(cls: Any, module: Any) -> Any:
+    if type_module(cls) == __name__:  # it has just been made, here
+        cls.__module__ = module
+    return cls
 
 
 BY_TYPE[type].family = True  # type: ignore[attr-defined]

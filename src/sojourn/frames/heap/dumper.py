@@ -106,6 +106,7 @@ class Dumper(_pickle.Pickler):
         ] = {}  # id of a code object -> (the one that holds it, index)
         self.plans: dict[type, Any] = {}
         self.instances: list[Any] = []
+        self.entries: dict[str, str] | None = None  # see `entries`; looked up when a type is first asked for
         self.work: list[list[Any]] = [[] for _ in range(LEVELS)]
         self.unfilled: list[tuple[Any, Any, Any]] = []
 
@@ -136,6 +137,9 @@ class Dumper(_pickle.Pickler):
         return reduce(obj, self)
 
     def _choose(self, cls: type) -> Reducer:
+        own = self.way_of(cls, self)
+        if own is not None:
+            return own
         named = registry.BY_TYPE.get(cls) or registry.BY_NAME.get(registry.name_of(cls))
         if named is not None:
             return named
@@ -150,6 +154,7 @@ class Dumper(_pickle.Pickler):
         return self.reduce_instance if python_made(cls) or cls is object else _foreign
 
     reduce_instance: Reducer  # set by `instances`
+    way_of: Callable[[type, Dumper], Reducer | None]  # set by `custom`
 
     # What reducers ask
 

@@ -29,8 +29,9 @@ from typing import Any
 from sojourn.errors import Refused, Unmovable
 from sojourn.frames import loops
 from sojourn.frames.heap.iterators import filters_mutated, quietly
-from sojourn.frames.heap.registry import is_module
+from sojourn.frames.heap.registry import is_module, name_of
 from sojourn.frames.heap.variables import set_variables
+from sojourn.frames.heap.words import python_made
 
 from . import exits
 
@@ -40,6 +41,7 @@ _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _STEPS = 100_000  # of the version of the warnings' filters: milliseconds
 _DECIMAL = "decimal_context"
+_FACE = "sojourn.reducers"  # as the program has imported it
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,18 @@ def _setting(name: str, reader: str, writer: str) -> Item:
     return Item(name, getattr(sys, reader), getattr(sys, writer))
 
 
+def _reducers() -> Any:
+    """What was registered with `sojourn.register`: our modules are known by name, and travel without their contents."""
+    table = getattr(sys.modules.get(_FACE), "registered", {})
+    # A type made in C goes by its name: many are in no module.
+    return [(cls if type(cls) is str or python_made(cls) else name_of(cls), *way) for cls, way in table.items()] or None
+
+
+def _restore_reducers(wanted: Any) -> None:
+    __import__(_FACE)
+    sys.modules[_FACE].__dict__["registered"].update({key: (capture, restore) for key, capture, restore in wanted})
+
+
 ITEMS: tuple[Item, ...] = (
     Item("sys.modules", _modules, _restore_modules),
     _attribute("argv"),
@@ -233,6 +247,7 @@ ITEMS: tuple[Item, ...] = (
     Item("decimal context", _decimal, _restore_decimal),
     Item("context variables", _variables, _restore_variables),
     Item("atexit", _exits, _restore_exits),
+    Item("reducers", _reducers, _restore_reducers),
     Item("collector", _collector, _restore_collector),
     *(Item(*each) for each in loops.STATE),
     Item("signal handlers", _handlers, _restore_handlers),

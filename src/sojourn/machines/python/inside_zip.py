@@ -25,6 +25,7 @@ INSIDE = (
     "__init__.py",
     "errors.py",
     "inside.py",
+    "reducers.py",
     "_util",
     "model/__init__.py",
     "model/binding.py",
