@@ -337,7 +337,7 @@ while True: pass
         ("import os; pair = os.pipe()", ["a pipe", "descriptor 3"]),
         ("import socket; sock = socket.socket()", ["a socket", "__main__.sock"]),
         ("import tempfile; temporary = tempfile.TemporaryFile()", ["unlinked", "__main__.temporary"]),
-        ("import select; poll = select.epoll()", ["eventpoll"]),
+        ("import os; number = os.eventfd(0)", ["eventfd"]),
         (
             "import threading; t = threading.Thread(target=threading.Event().wait, daemon=True); t.start()",
             ["thread"],
