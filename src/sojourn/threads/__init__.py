@@ -3,7 +3,7 @@
     from sojourn import threads
 
     async def fetch(host):
-        await threads.sleep(1)
+        async with await threads.connect(host, 80) as connection: ...
 
     async def main():
         async with threads.Group() as group:        # waits for its own, and cancels them when one fails
@@ -20,7 +20,8 @@ carries threads, one after the other, from a run queue. The right to do so, with
 When an LWP blocks, in a system call or in C with the interpreter lock released, its processor goes to another LWP
 within about a millisecond, so the other threads do not notice. These are the scheduler activations of Anderson,
 Bershad, Lazowska and Levy (1992), with a monitor in the place of the kernel's upcalls, since Linux makes none. What
-that costs and gains, beside the plain models, can be measured: `kind="user"`, `"kernel"`, `"hybrid"` or `"activations"`.
+that costs and gains, beside the plain models, can be measured: `kind="user"`, `"kernel"`, `"hybrid"` or
+`"activations"`.
 
 Only coroutines can change their LWP while they are suspended; a greenlet's C stack cannot. So a user-level thread is
 written with `async def`, and what only a C stack could suspend is a plain function on a kernel-level thread.
@@ -36,11 +37,15 @@ written with `async def`, and what only a C stack could suspend is a plain funct
 
 ## Map
 `states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine.
-`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`: waiting for descriptors.
-`reports`: looking. `endings`: fork and the end of the interpreter.
+`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`, `descriptors`, `sockets`,
+`children`: what the world does. `asynced`, `pools`: other people's loops, other processes. `reports`, `dumping`:
+looking. `endings`: fork and the end of the interpreter. What few need is loaded on first use.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import UsageError, WrongState
 from sojourn.threads.channel import Channel, Closed, Empty, Full
@@ -57,20 +62,50 @@ from sojourn.threads.timers import every, sleep, sleep_forever, sleep_until
 from sojourn.threads.verdicts import Rules, Verdict
 from sojourn.threads.waiting import wait
 
+if TYPE_CHECKING:
+    from sojourn.threads.asynced import aio
+    from sojourn.threads.children import Child, call
+    from sojourn.threads.descriptors import Descriptor, File, offload, open_file, pipe, readable, writable
+    from sojourn.threads.dumping import dump, dump_on
+    from sojourn.threads.pools import compute
+    from sojourn.threads.sockets import Listener, Socket, connect, getaddrinfo, listen, socketpair
+
+# What needs more of the standard library than everybody has, by module; loaded on first use.
+_LATER = {
+    "asynced": ("aio",),
+    "children": ("Child", "call"),
+    "pools": ("compute",),
+    "descriptors": ("Descriptor", "File", "offload", "open_file", "pipe", "readable", "writable"),
+    "dumping": ("dump", "dump_on"),
+    "sockets": ("Listener", "Socket", "connect", "getaddrinfo", "listen", "socketpair"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(f"sojourn.threads.{module}"), name)
+    raise AttributeError(f"module 'sojourn.threads' has no attribute {name!r}")
+
+
 __all__ = [
     "Barrier",
     "BlockingWarning",
     "BrokenBarrier",
     "Cancelled",
     "Channel",
+    "Child",
     "Closed",
     "Condition",
     "Deadlock",
+    "Descriptor",
     "Empty",
     "Event",
+    "File",
     "Full",
     "Group",
     "Kind",
+    "Listener",
     "Local",
     "Lock",
     "RankError",
@@ -78,6 +113,7 @@ __all__ = [
     "Rules",
     "Scheduler",
     "Semaphore",
+    "Socket",
     "State",
     "Thread",
     "Timeout",
@@ -85,18 +121,32 @@ __all__ = [
     "UsageError",
     "Verdict",
     "WrongState",
+    "aio",
+    "call",
+    "compute",
+    "connect",
     "current",
+    "dump",
+    "dump_on",
     "every",
+    "getaddrinfo",
+    "listen",
+    "offload",
+    "open_file",
+    "pipe",
     "post",
+    "readable",
     "report",
     "run",
     "scheduler_of",
     "sleep",
     "sleep_forever",
     "sleep_until",
+    "socketpair",
     "spawn",
     "switch",
     "timeout",
     "upcall",
     "wait",
+    "writable",
 ]

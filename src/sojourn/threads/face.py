@@ -35,16 +35,17 @@ def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATION
         scheduler.start()
     interrupts = _Interrupts(scheduler)
     try:
-        scheduler.main = scheduler.spawn(main, *args, name="main")
-        if not scheduler.main.alive and scheduler.main not in scheduler.root.children:
-            scheduler.close()  # it has ended before we knew it to be main
         with interrupts:
+            scheduler.main = scheduler.spawn(main, *args, name="main")
+            if scheduler.main not in scheduler.root.children:
+                scheduler.close()  # it has ended before we knew it to be main
+            if interrupts.count:  # likewise
+                scheduler.main.cancel("Ctrl-C")
             if scheduler.kind is Kind.USER:
                 scheduler.carry_here()
-            else:
-                # Now and then, since a signal that comes just before the wait does not interrupt it.
-                while not scheduler.over.acquire(timeout=HEARING):
-                    pass
+            # Now and then, since a signal that comes just before the wait does not interrupt it.
+            while not scheduler.over.acquire(timeout=HEARING):
+                pass
     except BaseException:
         scheduler.abandon()
         raise

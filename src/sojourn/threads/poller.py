@@ -17,6 +17,7 @@ import errno
 import os
 import select
 import selectors
+from collections.abc import Callable
 
 from sojourn.threads.thread import Wait
 
@@ -51,7 +52,8 @@ class Direction:
 class Poller:
     """What both have in common. Opens nothing before a descriptor is watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call  # an LWP that waits elsewhere, since nobody waits here
         self.seat = _thread.allocate_lock()  # of the LWP that waits here
         self.guard = _thread.allocate_lock()  # of what follows
         self.watched: dict[int, Watched] = {}
@@ -105,7 +107,9 @@ class Poller:
                 if wait.claim():
                     waiters.remove(wait)
                     return False
-            return True
+        if not self.seat.locked():
+            self.call()
+        return True
 
     def forget(self, fd: int) -> None:
         """It is about to be closed; who waits for it is told so."""
@@ -258,5 +262,5 @@ def _event_descriptor() -> tuple[int, int]:
     return reading, writing
 
 
-def make_poller(portable: bool) -> Poller:
-    return PortablePoller() if portable or not hasattr(select, "epoll") else EdgePoller()
+def make_poller(portable: bool, call: Callable[[], object]) -> Poller:
+    return PortablePoller(call) if portable or not hasattr(select, "epoll") else EdgePoller(call)

@@ -42,7 +42,7 @@ from sojourn.threads.lwp import Lwp, Processor
 from sojourn.threads.monitor import Monitor
 from sojourn.threads.poller import Poller, make_poller
 from sojourn.threads.states import State, Step, Witness
-from sojourn.threads.thread import Thread, Wait, carriers, guard
+from sojourn.threads.thread import Thread, Wait, carrier, carriers, guard
 from sojourn.threads.verdicts import Rules
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Scheduler:
         self.idlers: deque[Lwp] = deque()
         self.spares: deque[Lwp] = deque()
         self.lwps: dict[int, Lwp] = {}  # by number
-        self.poller: Poller = make_poller(portable)
+        self.poller: Poller = make_poller(portable, self.rouse)
         self.monitor: Monitor | None = None
         self.root = Root(self)
         self.groups: dict[Group, Thread[Any]] = {}  # those that are open, with their owners
@@ -142,7 +142,7 @@ class Scheduler:
         self.over = _thread.allocate_lock()  # released when the last thread has ended
         self.over.acquire()
         self.pid = 0
-        self.enders: list[Callable[[], None]] = []  # what is to be done when it has stopped
+        self.enders: list[Callable[[], object]] = []  # what is to be done when it has stopped
 
     # life
 
@@ -261,7 +261,7 @@ class Scheduler:
             level = target.__code__.co_flags & COROUTINE
         except AttributeError:
             level = _is_coroutine(target)
-        if self.closing or not self.pid:
+        if not self.pid or self.stopping or (self.closing and carrier() is None):  # who cleans up may need some
             raise WrongState("the scheduler takes no threads", advice="spawn between its start and its end")
         thread: Thread[Any]
         if level:
