@@ -25,6 +25,7 @@ from sojourn.errors import BadImage, Refused, SojournError, Unmovable, UsageErro
 from . import api
 from .capture import Mode, Pin, capture_stack
 from .safepoint import SIGNAL, SafePoint
+from .threads.gathering import Elsewhere, Gathering
 
 _SEED = "PYTHONHASHSEED"
 _TAP = 0.02
@@ -89,7 +90,10 @@ class _Freezer:
         self.base = base
         self.match = match
         self.safepoint = SafePoint()
+        self.gathering = Gathering()
         self.attempts = 0
+        self.not_before = 0.0
+        self.busy = False
         self.began = 0.0
         self.figures: dict[str, Any] = {}
 
@@ -98,7 +102,7 @@ class _Freezer:
         _signal.siginterrupt(SIGNAL, False)
 
     def signalled(self, number: int, frame: FrameType | None) -> None:
-        if frame is None:
+        if frame is None or self.busy:
             return
         if self.safepoint.active:
             self.safepoint.retap(frame)
@@ -107,26 +111,37 @@ class _Freezer:
             self.safepoint.request(self.attempt, frame)
 
     def attempt(self, frame: FrameType, mode: Mode) -> bool:
-        """Called at a safe point. The signal that asks again waits meanwhile."""
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, (SIGNAL,))
+        """Called at a safe point."""
+        if time.monotonic() < self.not_before:
+            return False
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - {SIGNAL})
+        self.busy = True
         try:
             return self._attempt(frame, mode)
+        except Elsewhere:
+            self.not_before = time.monotonic() + _TAP
+            raise
         except Pin:
+            self.gathering.release()
             raise
         except Exception as failure:
+            self.gathering.release()
             os.write(2, f"sojourn.frames: the freeze failed: {type(failure).__name__}: {failure}\n".encode())
             return True
         finally:
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (SIGNAL,))
+            self.busy = False
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
     def _attempt(self, frame: FrameType, mode: Mode) -> bool:
         base: FrameType | None = frame
         while base is not None and base.f_code is not self.base:
             base = base.f_back
-        stack = capture_stack(frame, base=base, mode=mode, waited=self.safepoint.waited)
-        self.attempts += 1
         if self.match is None or set(api.library_modules()) - self.match.pristine:
             self.match = api.match(baseline_of(api.library_modules(), self.seed))
+        self.gathering.gather(frame)
+        stack = capture_stack(frame, base=base, mode=mode, waited=self.safepoint.waited)
+        self.gathering.join(stack)
+        self.attempts += 1
         began = time.perf_counter()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -140,12 +155,17 @@ class _Freezer:
             )  # fmt: skip
         except Unmovable as refused:
             os.unlink(part)
+            self.gathering.release()
             if self.attempts < _PATIENCE:
                 return False
             _report({"error": refused.to_wire()})
             return True
         finally:
             os.close(fd)
+        if not self.gathering.holds() or _signal.sigpending() - {SIGNAL}:
+            os.unlink(part)  # a thread has woken up meanwhile, or a signal waits for the program's handler
+            self.gathering.release()
+            return False
         os.replace(part, self.path)
         _report({"frozen": self.path, "size": size, "ms": round((time.perf_counter() - began) * 1e3, 2)})
         os._exit(FROZEN)

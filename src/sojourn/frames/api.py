@@ -14,16 +14,18 @@ import sys
 from _contextvars import Context
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-from sojourn.errors import InternalError, Outdated, Unmovable
+from sojourn.errors import BadImage, InternalError, Outdated, Unmovable
 
 from . import file, heap, loops, world
 from .file import Image
 from .heap.library import Library
+from .heap.variables import set_variables
 from .pause import collector_paused
 from .record import Stack
 from .resume import build, forget_makers
+from .threads import crew
 from .tracing import watchers
 from .world import Baseline, Match, clocks, state
 from .world.clocks import Clocks
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _OURS = __name__.partition(".")[0]
+_MOST_THREADS = 10_000
 
 
 def library_modules() -> list[str]:
@@ -133,7 +136,7 @@ def freeze_to(
     """
     if reasons := watchers():
         raise Unmovable("somebody watches the program", reasons=reasons)
-    if reasons := loops.objections():
+    if reasons := loops.objections(each.loop[0] for each in stack.threads if each.loop is not None):
         raise Unmovable("the program's event loop cannot travel", reasons=reasons)
     outside = Context() if stack.context is None else stack.context.copy()  # not one that a frame has entered
     values = outside.run(state.capture)
@@ -158,6 +161,10 @@ def freeze_to(
         "modules": list(Library(match.pristine if match is not None else frozenset()).modules.values()),
         "edits": edits,
         "state": values,
+        "threads": [
+            (each.ident, each.records, each.thread, each.variables, each.mask, each.loop)
+            for each in stack.threads
+        ],
     }
     data, buffers = _dump(roots, stack, match, names)
     header = {
@@ -166,6 +173,7 @@ def freeze_to(
         "baseline": match.baseline.digest if match is not None else None,
         "frames": len(stack.records),
         "clocks": clocks.reading(),
+        "threads": [crew.describe(each.ident) for each in stack.threads],
     }
     views = [each.raw() for each in buffers]
     try:
@@ -214,15 +222,21 @@ class Thawed:
     """A process that is complete and does not run yet."""
 
     def __init__(
-        self, resumer: Callable[[], object], values: dict[str, Any], frames: int, clock: Clocks
+        self,
+        resumer: Callable[[], object],
+        values: dict[str, Any],
+        frames: int,
+        clock: Clocks,
+        threads: crew.Crew | None = None,
     ) -> None:
         self.frames = frames
+        self._threads = threads
         self._clock = clock
         self._resumer: Callable[[], object] | None = resumer
         self._values = values
 
     def release(self) -> Callable[[], object]:
-        """The call that goes on from where the program was frozen; timers and signals run from now on."""
+        """The call that goes on from where the program was frozen; timers, signals and threads run from now on."""
         resumer, self._resumer = self._resumer, None
         if resumer is None:
             raise InternalError("a thawed process runs once")
@@ -230,6 +244,8 @@ class Thawed:
         values, self._values = self._values, {}
         state.restore(values, start=True)
         self._clock.start()
+        if self._threads is not None:
+            self._threads.set_off()
         return resumer
 
     def go(self) -> object:
@@ -245,6 +261,30 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
         Refused: this process does not have what the image refers to, or its state cannot be set up; with reasons.
     """
     clock = Clocks(image.header.get("clocks"))
+    rows = _thread_rows(image.header.get("threads", []))
+    if not rows:
+        return _thaw(image, match, clock, None)
+    threads = crew.Crew(rows)
+    try:
+        return _thaw(image, match, clock, threads)
+    except BaseException:
+        threads.dismiss()
+        raise
+
+
+def _thread_rows(rows: Any) -> list[dict[str, bool]]:
+    """What an image says of its threads. Raises BadImage."""
+    if type(rows) is not list or len(cast("list[Any]", rows)) > _MOST_THREADS:
+        raise BadImage("the image does not say what its threads are")
+    listed = cast("list[Any]", rows)
+    for row in listed:
+        wanted = cast("dict[str, Any]", row) if type(row) is dict else {}
+        if not all(type(wanted.get(name)) is bool for name in ("daemon", "joined")):
+            raise BadImage("the image does not say what its threads are")
+    return listed
+
+
+def _thaw(image: Image, match: Match | None, clock: Clocks, threads: crew.Crew | None) -> Thawed:
     if match is not None:
         match.settle()
     heap.remember_mapping(image.data.obj)
@@ -253,5 +293,13 @@ def thaw_from(image: Image, *, match: Match | None) -> Thawed:
         world.apply(roots["edits"], match)
     state.restore(roots["state"])
     heap.reach()  # (a program may walk over sys.modules)
+    for ident, records, thread, variables, mask, loop in roots.get("threads", ()):  # none in images of older versions
+        member = crew.member(ident)
+        if thread is not None:
+            vars(thread)["_native_id"] = member.native
+        member.do(set_variables, None, dict(zip(variables[::2], variables[1::2], strict=True)))
+        if loop is not None:
+            member.do(loops.restore_in, loop)
+        member.take_on(build(records), mask)
     records = roots["records"]
-    return Thawed(build(records), roots["state"], len(records), clock)
+    return Thawed(build(records), roots["state"], len(records), clock, threads)

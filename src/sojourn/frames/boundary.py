@@ -23,27 +23,20 @@ Rejected: trusting the instruction alone (the above); following operand slots bl
 
 from __future__ import annotations
 
-import _signal  # pyright: ignore[reportMissingImports] (no stubs)
-import _thread
 import gc
-import select
-import sys
-import time
-from dataclasses import dataclass
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType
 from typing import Any
 
-from .analyze import ITERATOR_SLOTS, VERSION, Facts, Instruction
+from .analyze import ITERATOR_SLOTS
 from .attributes import ATTRIBUTES, through_attribute
 from .calls import through_call, through_step
-from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, handled_exception, plain
+from .layout import LAYOUT, handled_exception
 from .lookup import type_name
 from .operators import OPERATORS, SPECIAL, through_operator
-from .sites import BUILTIN_CALLABLES, Continuation, Pin, Site, lowest_operand
+from .sites import BUILTIN_CALLABLES, CALLS, Continuation, Pin, Site
 from .steps import awaits
-from .waits import READS, Read, looping
 
-__all__ = ["BLOCKING", "CALLS", "Blocking", "Continuation", "Pin", "Site", "blocked_callable", "decide", "is_blocked"]
+__all__ = ["Continuation", "Pin", "Site", "decide"]
 
 
 def decide(site: Site) -> Continuation:
@@ -80,7 +73,6 @@ def _entered_by(site: Site) -> str:
 
 # ---- 1. generators ---------------------------------------------------------------------------------------------------
 
-CALLS = frozenset({"CALL", "PRECALL", "CALL_KW", "CALL_FUNCTION_EX"})
 _RESUMING_METHODS = frozenset({"send", "__next__"})
 _ENDING_METHODS = frozenset({"throw", "close"})
 
@@ -191,83 +183,3 @@ def _direct_init(site: Site) -> Continuation:
     assert site.inner_view.previous is not None and site.depth is not None
     made = site.inner_view.previous.slot(0)
     return Continuation(site.depth, course=["construct", type(made), (), {}, [made]])
-
-
-# ---- blocked in C: calls that may be made again ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Blocking:
-    """A C call that has no effect until it returns, so that it may be made again elsewhere."""
-
-    callable: Any
-    timeout: int | None = None  # which argument says how long it may take
-    unit: float = 1.0  # in seconds
-
-
-_BLOCKING: tuple[Blocking | Read, ...] = (
-    *READS,
-    Blocking(time.sleep, 0),
-    Blocking(_signal.pause),
-    Blocking(type(_thread.allocate_lock()).acquire, 1),
-    Blocking(_thread.RLock.acquire, 1),
-)
-
-
-def _selecting(module: Any) -> tuple[Blocking, ...]:
-    return (
-        Blocking(module.select, 3),
-        Blocking(type(module.poll()).poll, 0, 0.001),
-        Blocking(module.epoll.poll, 0),
-    )
-
-
-def _blocking(word: int) -> Blocking | Read | None:
-    """The row of the callable at this address."""
-    row = BLOCKING.get(word)
-    module = sys.modules.get("select")
-    if row is None and module is not select and _is_select(module):
-        row = next((row for row in _selecting(module) if id(row.callable) == word), None)
-    return row
-
-
-def _is_select(module: Any) -> bool:
-    """Whether it is another copy of the standard module: ours is hidden from the program, which imports its own."""
-    theirs = vars(module) if type(module) is ModuleType else {}
-    return all(type(theirs.get(name)) is type(getattr(select, name)) for name in ("select", "poll", "epoll"))
-
-
-BLOCKING = {id(row.callable): row for row in (*_BLOCKING, *_selecting(select))}
-
-
-def is_blocked(view: Frame, facts: Facts, instruction: Instruction) -> Blocking | Read | None:
-    """Is the frame *inside* a C call that may be made again?
-
-    The words of the stack are only compared, never followed: up to 3.13 a frame that a signal has stopped right
-    *after* the call looks the same from outside, and its operand slots dangle. But then the lowest slot holds the
-    result already, and that is none of the callables.
-    """
-    if instruction.name == "FOR_ITER":
-        return looping(view, facts, instruction)
-    if instruction.name not in ("CALL", "PRECALL"):
-        return None
-    depth = len(facts.kinds(instruction))
-    if LAYOUT.depth_is_pointer and view.saved_depth(facts.locals_count) != depth:
-        return None
-    lowest = facts.locals_count + lowest_operand(instruction, depth)
-    word = view.word(lowest)
-    if word == 0 and VERSION < (3, 13):
-        word = view.word(lowest + 1)
-    return _blocking(plain(word))
-
-
-def blocked_callable(view: Frame, facts: Facts, instruction: Instruction) -> Any:
-    """The callable that a blocked frame is in, for a message."""
-    if instruction.name not in CALLS:
-        return None
-    lowest = facts.locals_count + lowest_operand(instruction, len(facts.kinds(instruction)))
-    live = LiveObjects()
-    callable = view.operand(lowest, live)
-    if VERSION < (3, 13) and (callable is NULL or instruction.name == "CALL_FUNCTION_EX"):
-        callable = view.operand(lowest + 1, live)
-    return GONE if callable is NULL else callable

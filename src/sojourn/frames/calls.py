@@ -19,7 +19,7 @@ from . import tasks
 from .attributes import ACCESSES, through_builtin
 from .layout import GONE, NULL
 from .lookup import find, is_a, names_of, type_name
-from .sites import Continuation, Site, code_behind
+from .sites import PARTIAL, Continuation, Site, code_behind
 
 # Builtins are found by address: asking whether a callable of the program is one of them might call its `__eq__`.
 # Those that look at what a special method of their first argument gives, and the methods.
@@ -77,7 +77,7 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
         if type(wrapped) is FunctionType and code_behind(wrapped) is inner_code:
             return ["memoized", callable, *site.call_arguments()]
     elif (context := _context_entered(callable, second)) is not None:  # an empty one counts as false
-        if code_behind(_entered_with(site)) is inner_code:
+        if code_behind(_entered_with(site, callable)) is inner_code:
             return ["in context", context]  # else what it runs is made in C, and has called the inner frame
     elif address in ACCESSES:
         return through_builtin(site, callable, site.call_arguments()[0])
@@ -100,6 +100,8 @@ def _course(site: Site, callable: Any, second: Any) -> list[Any] | None:
 
 
 def _context_entered(callable: Any, second: Any) -> Any:
+    if type_name(type(callable)) == PARTIAL:  # as `asyncio.to_thread` makes one
+        callable = callable.func
     if callable is _run_in_context:
         return second if type(second) is _contextvars.Context else None
     if type(callable) is BuiltinFunctionType and callable.__name__ == "run":
@@ -107,8 +109,10 @@ def _context_entered(callable: Any, second: Any) -> Any:
     return None
 
 
-def _entered_with(site: Site) -> Any:
+def _entered_with(site: Site, callable: Any) -> Any:
     """What `Context.run` is to call."""
+    if type_name(type(callable)) == PARTIAL and callable.args:
+        return callable.args[0]
     return next(iter(site.read_call()[2] or site.call_arguments()[0]), None)
 
 
@@ -117,7 +121,7 @@ def through_step(site: Site, callable: Any, second: Any, lowest: int) -> Continu
     context = _context_entered(callable, second)
     if context is None:
         return None
-    task = tasks.stepped_by(_entered_with(site), site.inner_view.generator)
+    task = tasks.stepped_by(_entered_with(site, callable), site.inner_view.generator)
     return None if task is None else Continuation(lowest, drives=True, course=["task step", context, task])
 
 

@@ -5,7 +5,7 @@
 Theory. A stack can be captured in one of three modes, which say how the innermost frame stands:
 
 - "exact": an opcode event has stopped it; it is about to execute the instruction at `f_lasti`.
-- "reexecute": it is inside a C call that may be made again (`boundary.BLOCKING`); callable and arguments stay in place.
+- "reexecute": it is inside a C call that may be made again (`blocking.BLOCKING`); callable and arguments stay in place.
 - "called": it called us, and the call is to give `result` when the frame goes on.
 
 All outer frames are inside an instruction that runs the next inner frame; `boundary` decides how each goes on. Frames
@@ -23,10 +23,10 @@ exception of its own (it would be taken for the program's).
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import ceil
-from types import CoroutineType, FrameType, FunctionType, GeneratorType
+from types import BuiltinFunctionType, CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal
 
 from sojourn.errors import InternalError
@@ -34,16 +34,19 @@ from sojourn.errors import InternalError
 from . import contexts
 from .analyze import Instruction
 from .assemble import Plan, original_of, unbuilt
-from .boundary import CALLS, Blocking, Continuation, Pin, Site, blocked_callable, decide, is_blocked
-from .cstack import sleep_left, wait_left
+from .blocking import SLEEP, Blocked, Blocking, blocked_callable, is_blocked
+from .boundary import Continuation, Pin, Site, decide
+from .cstack import sleep_left, wait_left, words_above
 from .layout import LiveObjects, handled_exception, verify
+from .memory import Memory
 from .reading import Reading
 from .record import FrameRecord, Stack
-from .sites import code_behind
+from .sites import CALLS, code_behind
 from .steps import awaits
 from .waits import Read, objection
 
-__all__ = ["Mode", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack", "visible_locals"]
+__all__ = ["Mode", "Other", "Pin", "blocked_in", "blocking_call", "capture_generator", "capture_stack",
+           "visible_locals"]  # fmt: skip
 
 Mode = Literal["exact", "reexecute", "called"]
 if TYPE_CHECKING:
@@ -52,8 +55,19 @@ if TYPE_CHECKING:
     AnyGenerator = GeneratorType[Any, Any, Any] | CoroutineType[Any, Any, Any] | AsyncGeneratorType[Any, Any]
 
 
+@dataclass(slots=True)
+class Other:
+    """What is to be known of a thread that is not the one that captures."""
+
+    handled: BaseException | None  # the exception that it handles
+    context: Any  # in which it runs
+    words: Sequence[int] = ()  # of its C stack, above its system call, the nearest first
+    blocked: Blocked | None = None  # in what
+    left: list[float] = field(default_factory=list[float])  # seconds until it wakes up, if that is known
+
+
 def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, result: Any = None,
-                  waited: float = 0.0) -> Stack:  # fmt: skip
+                  waited: float = 0.0, other: Other | None = None) -> Stack:  # fmt: skip
     """Capture `frame` and everything outside it up to, not including, `base`.
 
     Args:
@@ -62,12 +76,13 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
         mode: how `frame` stands (see above).
         result: what the call gives in mode "called".
         waited: seconds already spent in the call, in mode "reexecute".
+        other: whose frame it is, if not the caller's.
 
     Raises:
         Pin: `pin.frame` cannot be captured now.
     """
     verify()
-    current = sys.exc_info()[1]
+    current = sys.exc_info()[1] if other is None else other.handled
     readings: list[Reading] = []  # innermost first
     ahead: list[FrameRecord] = []  # frames that a prologue is about to rebuild
     live = LiveObjects()
@@ -80,15 +95,20 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
             _read_outer(reading, readings[-1], live)
         elif mode == "exact" and reading.in_prologue:
             ahead = _read_prologue(reading)
+        elif mode == "reexecute":
+            _read_blocked(reading, waited, other)
+        elif mode == "exact":
+            _read_exact(reading)
         else:
-            _INNERMOST[mode](reading, result, waited)
+            _read_caller(reading, result)
         if reading.record.generator:
             reading.record.prime = "running"
         readings.append(reading)
         at = at.f_back
     _settle_exceptions(_segments(readings), current)
     stack = _linked(readings, ahead)
-    stack.context = contexts.outermost(reading.course for reading in readings)
+    running = contexts.current() if other is None else other.context
+    stack.context = contexts.outermost(running, (reading.course for reading in readings))
     return stack
 
 
@@ -152,7 +172,7 @@ def _linked(readings: list[Reading], ahead: list[FrameRecord]) -> Stack:
 # ---- the innermost frame ---------------------------------------------------------------------------------------------
 
 
-def _read_exact(reading: Reading, result: Any, waited: float) -> None:
+def _read_exact(reading: Reading) -> None:
     instruction = reading.instruction()
     kinds = reading.code_facts.kinds(instruction)
     depth = reading.saved_depth()
@@ -166,47 +186,52 @@ def _read_exact(reading: Reading, result: Any, waited: float) -> None:
     reading.record.site = instruction.offset
 
 
-def _read_blocked(reading: Reading, result: Any, waited: float) -> None:
+def _read_blocked(reading: Reading, waited: float, other: Other | None) -> None:
     if reading.in_prologue:
         raise Pin(reading.frame, "it is being rebuilt")
     instruction = reading.instruction()
     where = (reading.view, reading.code_facts, instruction)
-    blocking = is_blocked(*where)
-    if blocking is None:
+    blocked = is_blocked(*where) if other is None else other.blocked
+    if blocked is None:
         raise Pin(reading.frame, "blocked in", blocked_callable(*where))
     kinds = reading.code_facts.kinds(instruction)
     reading.read_stack(kinds)
-    if isinstance(blocking, Read):
-        _check_read(reading, blocking, instruction)
-    elif blocking.timeout is not None and instruction.arg > blocking.timeout:
-        place = len(reading.stack) - instruction.arg + blocking.timeout
+    given = instruction.arg if instruction.name in CALLS else 0
+    first = len(reading.stack) - given - (instruction.name == "CALL_KW")
+    if isinstance(blocked.row, Read):
+        _check_read(reading, blocked.row, first, given, other)
+    elif (which := blocked.timeout(given)) is not None:
+        place, unit = first + which, blocked.row.unit
         allowed = reading.stack[place]
         if type(allowed) in (int, float) and allowed > 0:
-            left = _time_left(blocking, allowed * blocking.unit, waited) / blocking.unit
-            reading.stack[place] = left if blocking.unit == 1.0 else ceil(left)
+            left = _time_left(blocked.row, allowed * unit, waited, other) / unit
+            if other is not None:
+                other.left.append(left * unit)
+            reading.stack[place] = left if unit == 1.0 else ceil(left)
+    elif blocked.entering and type(reading.stack[-1]) is BuiltinFunctionType:
+        reading.stack[-1] = reading.stack[-1].__self__  # 3.11: its `__exit__` stands where the lock was
     reading.record.target = reading.code_facts.restart(instruction)
     reading.record.site = instruction.offset
 
 
-def _check_read(reading: Reading, read: Read, instruction: Instruction) -> None:
-    given = instruction.arg if instruction.name != "FOR_ITER" else 0
-    first = len(reading.stack) - given
-    why = objection(read, reading.stack[first:])
+def _check_read(reading: Reading, read: Read, first: int, given: int, other: Other | None) -> None:
+    why = objection(read, reading.stack[first : first + given], None if other is None else other.words)
     if why is not None:
         raise Pin(reading.frame, why, read.callable)
     if read.shown is not None and given > read.shown:
         reading.stack[first + read.shown] = ""
 
 
-def _time_left(blocking: Blocking, allowed: float, waited: float) -> float:
+def _time_left(blocking: Blocking, allowed: float, waited: float, other: Other | None) -> float:
     """Seconds, from the deadline that the call keeps on the C stack; where it is not found, the part of the wait before
     `waited` began is not known and comes on top.
     """
-    left = (sleep_left if blocking.callable is time.sleep else wait_left)(allowed)
+    words = words_above() if other is None else other.words
+    left = (sleep_left if blocking.kind == SLEEP else wait_left)(allowed, words or ())
     return max(0.0, allowed - waited if left is None else left)
 
 
-def _read_caller(reading: Reading, result: Any, waited: float) -> None:
+def _read_caller(reading: Reading, result: Any) -> None:
     callee = sys._getframe()
     while callee is not None and callee.f_back is not reading.frame:
         callee = callee.f_back
@@ -237,13 +262,6 @@ def _read_rebuilt_caller(reading: Reading, plan: Plan, callee: Reading, result: 
         raise Pin(reading.frame, "called through a C function")
     record.kinds, record.pre = record.kinds + record.pre, ""
     reading.push(result)
-
-
-_INNERMOST: dict[Mode, Callable[[Reading, Any, float], None]] = {
-    "exact": _read_exact,
-    "reexecute": _read_blocked,
-    "called": _read_caller,
-}
 
 
 # ---- outer frames ----------------------------------------------------------------------------------------------------
@@ -287,12 +305,12 @@ def _read_outer(reading: Reading, inner: Reading, live: LiveObjects) -> None:
 # ---- frames inside a C call ------------------------------------------------------------------------------------------
 
 
-def blocking_call(frame: FrameType) -> Blocking | Read | None:
-    """The row of the re-executable call that the frame is inside of; None if it is in no such call."""
+def blocking_call(frame: FrameType, memory: Memory | None = None) -> Blocked | None:
+    """The re-executable call that the frame is inside of; None if it is in no such call."""
     reading = Reading(frame)
     if reading.in_prologue or frame.f_lasti < 0:
         return None
-    return is_blocked(reading.view, reading.code_facts, reading.instruction())
+    return is_blocked(reading.view, reading.code_facts, reading.instruction(), memory)
 
 
 def blocked_in(frame: FrameType) -> Pin | None:

@@ -35,9 +35,16 @@ def current() -> Context | None:
     return _at(_thread_state() + _places[0])
 
 
-def outermost(courses: Iterable[list[Any] | None]) -> Context | None:
-    """The context outside of all that run, given what is left to be done by each frame, innermost first."""
-    context = current()
+def of_thread(state: int) -> Context | None:
+    """The same for the thread whose state is at this address."""
+    current()
+    return _at(state + _places[0])
+
+
+def outermost(context: Context | None, courses: Iterable[list[Any] | None]) -> Context | None:
+    """The context outside of all that run, given the one that runs, and what is left to be done by each frame,
+    innermost first.
+    """
     for course in courses:
         if course is not None and course[0] in _ENTERING and course[1] is context:
             context = _at(id(context) + _PREVIOUS)  # it runs, so that it points at the one outside

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from sojourn._util import clock
@@ -16,14 +17,13 @@ _STACK_TO_SEARCH = 64 * 1024  # the interrupted call is near
 _libc = ctypes.CDLL(None)
 
 
-def sleep_left(seconds: float) -> float | None:
+def sleep_left(seconds: float, words: Sequence[int]) -> float | None:
     """Seconds until a `time.sleep(seconds)` that a signal has interrupted is to end.
 
-    The C function keeps the deadline as a timespec on its stack, above the signal handler that calls us. We look for
-    the one pair of words that can be it: a time to come, no further away than `seconds`. None if there is not exactly
-    one. Only for a caller that runs in the handler, in the main thread.
+    The C function keeps the deadline as a timespec on its stack, above the signal handler that calls us, or above the
+    system call of another thread: `words`. We look for the one pair that can be it: a time to come, no further away
+    than `seconds`. None if there is not exactly one.
     """
-    words = words_above() or ()
     now = clock.waiting_ns()
     last = now + int(seconds * _NANOSECONDS)
     first_second, last_second = now // _NANOSECONDS, last // _NANOSECONDS
@@ -36,16 +36,19 @@ def sleep_left(seconds: float) -> float | None:
     return (found.pop() - now) / _NANOSECONDS if len(found) == 1 else None
 
 
-def wait_left(seconds: float) -> float | None:
+def wait_left(seconds: float, words: Sequence[int]) -> float | None:
     """The same for a call that waits with a timeout (`select`, `poll`, a lock), which keeps it in nanoseconds."""
     now = clock.waiting_ns()
     last = now + int(seconds * _NANOSECONDS)
-    found = {word for word in words_above() or () if now < word <= last}
+    found = {word for word in words if now < word <= last}
     return (found.pop() - now) / _NANOSECONDS if len(found) == 1 else None
 
 
 def words_above() -> Any:
-    """The words of the C stack above the caller, the nearest first; None where they cannot be found."""
+    """The words of the C stack above the caller, the nearest first; None where they cannot be found.
+
+    Only for one that runs in the signal's handler, in the main thread.
+    """
     context = (ctypes.c_uint64 * 256)()
     if os.uname().machine != "x86_64" or _libc.getcontext(context) != 0:
         return None

@@ -18,13 +18,15 @@ from __future__ import annotations
 import _signal  # pyright: ignore[reportMissingImports] (no stubs)
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import tasks
 from .analyze import VERSION
 from .lookup import type_name
+from .record import FrameRecord
 
+_RUN = "BaseEventLoop.run_forever"
 OURS = "asyncio.unix_events._UnixSelectorEventLoop"
 FOREIGN = (
     "the program runs {}, an event loop of another make, and only asyncio's own can be moved. Run it with asyncio.run "
@@ -38,11 +40,21 @@ def running() -> Any:
     return asyncio._get_running_loop() if asyncio is not None else None
 
 
-def objections() -> list[str]:
-    """Why the loop that runs cannot travel, nor what it is connected to."""
-    loop = running()
-    if loop is None:
-        return []
+def run_by(records: Iterable[FrameRecord]) -> Any:
+    """The loop that another thread runs, given its frames; or None."""
+    for record in records:
+        if record.qualname == _RUN and record.globals.get("__name__") == "asyncio.base_events":
+            loop = record.values[0]
+            return None if vars(loop).get("_thread_id") is None else loop
+    return None
+
+
+def objections(others: Iterable[Any] = ()) -> list[str]:
+    """Why the loop that runs, and those that other threads run, cannot travel, nor what they are connected to."""
+    return [why for loop in (running(), *others) if loop is not None for why in _objections(loop)]
+
+
+def _objections(loop: Any) -> list[str]:
     if type_name(type(loop)) != OURS:
         return [FOREIGN.format(type_name(type(loop)))]
     return [f"{described(each)}. Close it before the move, and open it again after" for each in _transports(loop)]
@@ -126,6 +138,23 @@ def _restore_running(state: Any) -> None:
     asyncio._set_running_loop(loop)
     if VERSION >= (3, 14) and task is not None:  # before, a dict of the library says it
         asyncio._swap_current_task(loop, task)
+
+
+def running_in(records: Iterable[FrameRecord]) -> Any:
+    """What the interpreter knows of another thread's loop: the loop, and the task whose step it runs."""
+    loop = run_by(records)
+    if loop is None:
+        return None
+    return [loop, tasks.module().current_task(loop) if VERSION >= (3, 14) else None]
+
+
+def restore_in(state: Any) -> None:
+    """In the thread that runs the loop."""
+    _restore_running(state)
+    loop = state[0]
+    sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
+    if loop._coroutine_origin_tracking_enabled:
+        sys.set_coroutine_origin_tracking_depth(sys.modules["asyncio.constants"].DEBUG_STACK_DEPTH)
 
 
 def _hooks() -> Any:

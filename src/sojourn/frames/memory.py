@@ -1,12 +1,20 @@
-"""This process's own memory, read with errors instead of faults: for words that may be pointers, and may not."""
+# pyright: basic
+# (raw memory has no static types)
+"""This process's own memory, read with errors instead of faults: for words that may be pointers, and may not.
+
+Reading does not let go of the interpreter lock, unlike `os.pread`: what is read together belongs together.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 
 _WORD = 8
-
+_pread = ctypes.PYFUNCTYPE(ctypes.c_ssize_t, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64)(
+    ("pread64", ctypes.PyDLL(None))
+)
 
 class Memory:
     """Reads through `/proc/self/mem`. Holds a descriptor until `close`."""
@@ -24,10 +32,9 @@ class Memory:
         """The bytes there; none where nothing can be read."""
         if not 0 < address < 1 << 47:
             return b""
-        try:
-            return os.pread(self.fd, size, address)
-        except OSError:
-            return b""
+        into = ctypes.create_string_buffer(size)
+        count = _pread(self.fd, into, size, address)
+        return into.raw[:count] if count > 0 else b""
 
     def words(self, address: int, count: int) -> tuple[int, ...]:
         """As many words; none where they cannot be read."""

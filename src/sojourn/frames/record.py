@@ -55,6 +55,18 @@ class FrameRecord:
 
 
 @dataclass(slots=True, eq=False)
+class ThreadRecord:
+    """A thread beside the main one."""
+
+    ident: int
+    records: list[FrameRecord]
+    thread: Any = None  # its `threading.Thread`, if that knows it
+    variables: list[Any] = field(default_factory=list[Any], repr=False)  # its context's: variable, value, …
+    mask: list[int] = field(default_factory=list[int])  # signals that it has blocked
+    loop: Any = None  # which event loop it runs (see `loops.running_in`)
+
+
+@dataclass(slots=True, eq=False)
 class Stack:
     """A captured stack: its frames, outermost first, up to the first running generator; and all running generators.
 
@@ -65,3 +77,4 @@ class Stack:
     running: dict[int, FrameRecord] = field(default_factory=dict[int, FrameRecord])
     generators: list[Any] = field(default_factory=list[Any])
     context: Any = None  # the context outside of all that these frames run in; None if it is empty
+    threads: list[ThreadRecord] = field(default_factory=list[ThreadRecord])  # the others; this one is the main thread's

@@ -14,7 +14,7 @@ Theory. A signal handler must not capture by itself: up to 3.13 it cannot know w
 The callback captures, or raises `Pin` with the frame that holds the stack back: the event moves there, and fires as
 soon as that frame's C call returns, while the frames inside run at full speed. There are no timers in the program:
 whoever sent the signal sends it again (`retap`) until it has an answer. At each such tap, a frame found inside a C
-call that may be made again (`boundary.BLOCKING`) is captured in that call; an armed frame that has ended is replaced
+call that may be made again (`blocking.BLOCKING`) is captured in that call; an armed frame that has ended is replaced
 by the one interrupted now.
 
 The program is not to notice the signal. Calls restart by themselves (PEP 475), but `signal.pause` returns: at the end
@@ -45,6 +45,7 @@ from typing import Any, Protocol
 
 from .analyze import VERSION
 from .capture import Mode, Pin, blocked_in, blocking_call
+from .sites import Elsewhere
 from .tracing import OURS, PYTHON_MADE, Watch, program_tracer, suspended
 
 Callback = Callable[[FrameType, Mode], bool]
@@ -144,7 +145,7 @@ class SafePoint:
         Returns when another signal has come; what its handler raises goes through.
         """
         call = None if self._pausing is not None else blocking_call(frame)
-        if call is None or call.callable is not _signal.pause:
+        if call is None or call.row.callable is not _signal.pause:
             return
         reading, writing = _private_pipe()
         self._pausing = frame
@@ -179,7 +180,7 @@ class SafePoint:
             done = self._callback(frame, mode)
         except Pin as pin:
             self._pin = pin
-            if pin.frame is not frame:
+            if pin.frame is not frame and not isinstance(pin, Elsewhere):
                 self._arm_or_note(pin.frame)
             return
         except BaseException as error:

@@ -15,6 +15,8 @@ from .assemble import original_of
 from .layout import GONE, NULL, Frame, LiveObjects, plain
 from .lookup import find, type_name
 
+CALLS = frozenset({"CALL", "PRECALL", "CALL_KW", "CALL_FUNCTION_EX"})
+PARTIAL = "functools.partial"  # by name: a module that is imported again makes another one
 BUILTIN_CALLABLES = (BuiltinFunctionType, type(list.append), type((1).__add__), type(int.__add__))
 
 
@@ -34,6 +36,15 @@ class Pin(Exception):
         return f"{code.co_filename}:{line} in {code.co_qualname}: {self.why}{what}"
 
     __str__ = describe
+
+
+class Elsewhere(Pin):
+    """Other threads are not at rest: nothing is to be armed in this one. Takes what holds each of them back."""
+
+    def __init__(self, pins: list[Pin]) -> None:
+        first = pins[0]
+        super().__init__(first.frame, f"(in another thread) {first.why}", first.callable)
+        self.pins = pins
 
 
 def name_of(callable: Any) -> str:
@@ -119,11 +130,7 @@ class Site:
         return tuple(values[:split]), dict(zip(names, values[split:], strict=True))
 
     def _keyword_names(self) -> tuple[str, ...]:
-        """3.11 and 3.12 name keyword arguments in an instruction of its own, before the call."""
-        if VERSION >= (3, 13):
-            return ()
-        first = self.facts.at(self.facts.restart(self.instruction))
-        return self.facts.code.co_consts[first.arg] if first.name == "KW_NAMES" else ()
+        return keyword_names(self.facts, self.instruction)
 
     def _word(self, index: int) -> int:
         return plain(self.view.word(self.facts.locals_count + index))
@@ -179,6 +186,14 @@ class Site:
         return value
 
 
+def keyword_names(facts: Facts, instruction: Instruction) -> tuple[str, ...]:
+    """3.11 and 3.12 name keyword arguments in an instruction of its own, before the call."""
+    if VERSION >= (3, 13):
+        return ()
+    first = facts.at(facts.restart(instruction))
+    return facts.code.co_consts[first.arg] if first.name == "KW_NAMES" else ()
+
+
 def lowest_operand(instruction: Instruction, depth: int) -> int:
     """The lowest of the slots that a call has its operands in."""
     match instruction.name:
@@ -198,7 +213,7 @@ def code_behind(callable: Any) -> CodeType | None:
             return original_of(callable.__code__)
         if kind in (MethodType, staticmethod, classmethod):
             callable = callable.__func__
-        elif type_name(kind) == "functools.partial":  # a module that is imported again makes another one
+        elif type_name(kind) == PARTIAL:
             callable = callable.func
         elif callable is None or kind in BUILTIN_CALLABLES or issubclass(kind, type):
             return None

@@ -117,14 +117,26 @@ class Watch:
         return _word(self._place + 2 * _WORD).value
 
     def _find(self) -> None:
+        offset, self._function = trace_place()
+        self._place = _thread_state() + offset
+
+
+def trace_place() -> tuple[int, int]:
+    """Where a thread's state has its trace function, in C; and the one that calls those written in Python."""
+    if not _found:
         state = _thread_state()
+        theirs = sys.gettrace()
         sys.settrace(_nothing)
         places = [state + n * _WORD for n in range(2, _SPAN) if _word(state + n * _WORD).value == id(_nothing)]
         functions = [_word(place - 2 * _WORD).value for place in places]
-        sys.settrace(None)
-        if len(places) != 1 or not functions[0] or _word(places[0] - 2 * _WORD).value:
+        sys.settrace(theirs)
+        if len(places) != 1 or not functions[0] or (theirs is None and _word(places[0] - 2 * _WORD).value):
             raise InternalError("this interpreter keeps trace functions where they were not expected")
-        self._place, self._function = places[0] - 2 * _WORD, functions[0]
+        _found.append((places[0] - 2 * _WORD - state, functions[0]))
+    return _found[0]
+
+
+_found: list[tuple[int, int]] = []
 
 
 def _nothing(frame: FrameType, event: str, arg: Any) -> None:

@@ -21,7 +21,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,22 +66,23 @@ def looping(view: Frame, facts: Facts, instruction: Instruction) -> Read | None:
     return None
 
 
-def objection(read: Read, arguments: list[Any]) -> str | None:
-    """Why the call may not be made again; None if it may. In the handler that has interrupted it."""
+def objection(read: Read, arguments: list[Any], words: Sequence[int] | None) -> str | None:
+    """Why the call may not be made again; None if it may. `words` are of the C stack of the thread that reads; None
+    for the main thread's, in the handler that has interrupted it.
+    """
     if read.sized is not None:
         size = arguments[read.sized] if len(arguments) > read.sized else None
         if type(size) is not int or size < 0 or (read.whole and size != 1):
             return "waiting for more input, of which it may have read a part, in"
     if read.shown is not None and "readline" in sys.modules and os.isatty(0):
         return "in the hands of GNU readline, which has the line that is being edited, in"
-    if read.lines and gathered():
+    if read.lines and gathered(words_above() if words is None else words):
         return "in the middle of a line, in"
     return None
 
 
-def gathered() -> bool:
+def gathered(words: Sequence[int] | None) -> bool:
     """Does a C function that waits hold parts of a line?"""
-    words = words_above()
     if words is None:
         return True  # it cannot be known
     near = set(words)

@@ -22,7 +22,6 @@ _LOOP = "its event loop is kept in C and in this node's kernel"
 _STACKS = "it switches stacks in C, which cannot be read"
 _WINDOW = "its windows are connected to this node's display"
 _ADDRESSES = "what it loads and points to are addresses of this process"
-_THREADS = "other threads hold the process while they run"
 _PEER = "a connection's peer stays with this node: close it before a move"
 
 IMPORTS: dict[str, Obstacle] = {
@@ -47,10 +46,6 @@ IMPORTS: dict[str, Obstacle] = {
 }
 
 CALLS: dict[str, Obstacle] = {
-    "threading.Thread": Obstacle(_THREADS),
-    "threading.Timer": Obstacle(_THREADS),
-    "_thread.start_new_thread": Obstacle(_THREADS),
-    "concurrent.futures.ThreadPoolExecutor": Obstacle(_THREADS),
     "concurrent.futures.ProcessPoolExecutor": Obstacle(_OTHERS, True),
     "os.fork": Obstacle(_OTHERS),
     "os.pipe": Obstacle("a pipe's other end may stay here"),

@@ -85,7 +85,7 @@ def test_words_that_are_no_objects_are_not_followed() -> None:
 @pytest.mark.parametrize("seconds", [0.08, 0.3])
 def test_the_end_of_a_sleep_is_found(seconds: float) -> None:
     found: list[float | None] = []
-    former = signal.signal(signal.SIGALRM, lambda *_: found.append(cstack.sleep_left(seconds)))
+    former = signal.signal(signal.SIGALRM, lambda *_: found.append(cstack.sleep_left(seconds, cstack.words_above())))
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds / 2)
         time.sleep(seconds)

@@ -6,10 +6,10 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
-`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `variables`, `views`,
-`cobjects`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()` true; `blame`
-finds the path to what cannot travel; `custom` and `entries` are the registry of users and packages; `words` reads the
-little memory that is needed.
+`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `threads`, `variables`,
+`views`, `cobjects`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()`
+true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of users and packages;
+`words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -50,6 +50,7 @@ from . import (
     newer,
     registry,
     table,
+    threads,
     variables,
     views,
 )
@@ -85,7 +86,7 @@ _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries o
 _MAGIC_1 = b"SJH1"
 _families = (
     arrays, classes, cobjects, cursors, custom, debuggers, exceptions, extensions, fields, functions, futures,
-    generators, hashes, iterators, loops, modules, newer, variables, views,
+    generators, hashes, iterators, loops, modules, newer, threads, variables, views,
 )  # fmt: skip
 
 
@@ -140,7 +141,11 @@ def _dump(
 ) -> bytes:
     """One dump, and a second one with `again` if there are addresses among the numbers of the first."""
     streams = {id(each): role for role, each in enumerate(standard_streams()) if each is not None}
+    identities = threads.identities(stack)
     addresses: dict[int, Any] = {}
+    if len(identities) > 1:  # each thread's object holds its own
+        addresses = identities
+        make = partial(again, ready.preset, addresses)
     while True:
         dumper = make()
         dumper.sink.write(_HEADER.pack(_MAGIC, len(ready.names), ready.worldly) + ready.names)
@@ -149,7 +154,7 @@ def _dump(
             dumper.dump((roots,))
             dumper.drain(fill_columns, columns)
             data = dumper.sink.getvalue()
-            met = found_in(data, dumper)
+            met = found_in(data, dumper, identities)
         except BaseException:
             dumper.let_go()
             raise

@@ -6,7 +6,8 @@ Theory. Programs and libraries remember objects by `id()` (memo tables, visited 
 nothing in another process, and nothing tells it from any other number, except that it equals the address of an object
 that travels. So after a dump the bytes are searched for numbers of address size; if some of them are addresses of what
 was written, the dump is made again, and each of these numbers is written as "the address of" its object. The loader
-puts in the address that the object has there.
+puts in the address that the object has there. A thread's identity (`get_ident()`) is such a number, and becomes that of
+the thread that goes on in its place.
 
 Guarantees. A program without such numbers pays one search of the image. Only plain integers between 2**40 and 2**47 are
 ever taken for addresses. Where a program keeps an address of an object that is gone, the number stays as it is.
@@ -43,16 +44,20 @@ _UNWRITTEN = (
 )  # have opcodes of their own, so the memo does not know them
 
 
-def found_in(data: bytes, dumper: Dumper) -> dict[int, Any]:
-    """The numbers in a finished dump that are addresses of what it wrote, with their objects."""
+def found_in(data: bytes, dumper: Dumper, identities: dict[int, Any]) -> dict[int, Any]:
+    """The numbers in a finished dump that are addresses of what it wrote, with their objects; or threads' identities,
+    with what stands for these.
+    """
     numbers = {int.from_bytes(each, "little") for each in _NUMBER.findall(data)}
     numbers = {each for each in numbers if _LOWEST <= each < _HIGHEST}
+    met = {each: identities[each] for each in numbers & identities.keys()}
+    numbers -= met.keys()
     if numbers:
         with Memory() as memory:  # telling most others apart is cheaper than a copy of the memo
             numbers = {each for each in numbers if _may_be_object(memory, each)}
     if not numbers:
-        return {}
-    found = {id(each): each for each in _UNWRITTEN if id(each) in numbers}
+        return met
+    found = met | {id(each): each for each in _UNWRITTEN if id(each) in numbers}
     found.update((each, entry[1]) for each, entry in dumper.memo.copy().items() if each in numbers)
     announced = numbers & dumper.announced.keys()
     if announced:

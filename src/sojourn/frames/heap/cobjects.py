@@ -8,7 +8,6 @@ partial objects, StringIO…); only those stand here that do not, or that would 
 
 from __future__ import annotations
 
-import _thread
 from _weakref import CallableProxyType, ProxyType, ReferenceType, proxy
 from gc import get_referents
 from types import FunctionType, GenericAlias
@@ -17,7 +16,7 @@ from typing import Any
 from sojourn.frames.course import giving_code
 
 from .contents import Gone, new_reference
-from .dumper import Dumper, Refuse
+from .dumper import Dumper
 from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, is_class, reduces, refuses
@@ -205,53 +204,6 @@ def _call_of(place: int, key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[s
     return key[:place], dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
-# Locks
-
-
-def times_held(lock: Any) -> int:
-    """How often a lock is held; -1 if by another thread."""
-    if type(lock) is _thread.LockType:
-        return int(lock.locked())
-    if not lock._is_owned():
-        return -int(repr(lock).startswith("<locked"))
-    return int(repr(lock).partition("count=")[2].split()[0])
-
-
-def hold(lock: Any, times: int) -> None:
-    """Acquire a free lock of this process, or release it, until it is held so often."""
-    for _ in range(times_held(lock), times):
-        lock.acquire()
-    for _ in range(times, times_held(lock)):
-        lock.release()
-
-
-@reduces("_thread.lock")
-def _reduce_lock(lock: Any, dumper: Dumper) -> Any:
-    return make_lock, (times_held(lock),)
-
-
-@constructor
-def make_lock(times: int) -> Any:
-    lock = _thread.allocate_lock()
-    hold(lock, times)
-    return lock
-
-
-@reduces("_thread.RLock")
-def _reduce_rlock(lock: Any, dumper: Dumper) -> Any:
-    times = times_held(lock)
-    if times < 0:
-        raise Refuse(lock, "another thread holds it", "release it before the program is moved")
-    return make_rlock, (times,)
-
-
-@constructor
-def make_rlock(times: int) -> Any:
-    lock = _thread.RLock()
-    hold(lock, times)
-    return lock
-
-
 # Decimal
 
 
@@ -312,7 +264,6 @@ constructor(GenericAlias)
 
 refuses("a connection belongs to this machine", "close it before a move, and connect again",
         "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
-refuses("another thread runs there", "join the thread first", "_thread._localdummy", "_thread._ThreadHandle")
 refuses("a child process stays where it is", "wait for it before a move", "subprocess.Popen",
         "multiprocessing.process.BaseProcess")  # fmt: skip
 refuses("it holds addresses of this process", "keep plain values instead",

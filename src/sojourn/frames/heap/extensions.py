@@ -25,7 +25,6 @@ from sojourn.errors import Refused
 
 from .contents import content_of, new_initialized
 from .dumper import Dumper, Refuse
-from .iterators import fill_attributes
 from .registry import constructor, name_of, reduces, refuses
 from .words import scanner_place, scanner_shown, scanner_string, solid_base
 
@@ -184,7 +183,7 @@ def ordered_view(owner: Any, kind: str) -> Any:
     return getattr(__import__("_collections").OrderedDict, kind)(owner)
 
 
-# Queues and thread-local data
+# Queues
 
 
 @reduces("_queue.SimpleQueue")
@@ -216,38 +215,6 @@ def fill_queue(queue: Any, items: list[Any]) -> None:
     put = solid_base(type(queue)).put  # type: ignore[attr-defined]
     for item in items:
         put(queue, item)
-
-
-def _reduce_local(local: Any, dumper: Dumper) -> Any:
-    """That of the thread that moves; another thread's would make the program one that cannot."""
-    held = contents(local)
-    arguments = next(each for each in held if type(each) is tuple)
-    keywords = held[held.index(arguments) + 1]
-    if any(name_of(type(key)) in ("weakref.ReferenceType", "_thread._localdummy") for key in keywords):
-        keywords = {}
-    dumper.later(fill_attributes, local, [part for item in local.__dict__.items() for part in item])
-    return thread_local, (type(local), arguments, keywords)
-
-
-_reduce_local.family = True  # type: ignore[attr-defined]  # for subclasses too
-reduces("_thread._local")(_reduce_local)
-
-
-@constructor
-def thread_local(cls: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Arguments are for the `__init__` of its class, which may not be there yet, and is asked for if there are any."""
-    lacking = bool(arguments or keywords) and cls.__init__ is object.__init__
-    if lacking:
-        type.__setattr__(cls, "__init__", _nothing)
-    try:
-        return cls.__new__(cls, *arguments, **keywords)
-    finally:
-        if lacking:
-            type.__delattr__(cls, "__init__")
-
-
-def _nothing(self: object, *_: object, **__: object) -> None:
-    """Stands for a method that is filled in later."""
 
 
 # Folders: `os.walk` keeps the last iterator, used up, and the last entry of each

@@ -37,6 +37,7 @@ from .containers import (
 from .contents import fill_items, fill_through
 from .library import module_dict as _module_dict
 from .modules import module_named
+from .threads import number_for
 
 _TAKE = b"\x97\x940"  # NEXT_BUFFER MEMOIZE POP
 _PUT = b"\x97r%s0"  # NEXT_BUFFER LONG_BINPUT POP
@@ -74,7 +75,7 @@ class Loader(_pickle.Unpickler):
             return self.announced[pid]
         kind, place, *rest = pid
         if kind == ADDRESS:
-            return id(place)
+            return number_for(place)
         made: Any
         if kind == DICT:
             made = dict.fromkeys(range(rest[0]))

@@ -38,7 +38,7 @@ def _reduce_loop(loop: Any, dumper: Dumper) -> Any:
             "an event loop of another make than asyncio's own",
             "run the program with asyncio.run, without an event loop policy or a loop factory",
         )
-    if vars(loop)["_thread_id"] is not None:
+    if vars(loop)["_thread_id"] == _thread.get_ident():
         dumper.later(fill_loop, loop, None)
     return dumper.reduce_instance(loop, dumper)
 
@@ -49,7 +49,7 @@ reduces("asyncio.events.AbstractEventLoop", loops.OURS)(_reduce_loop)
 
 @constructor
 def fill_loop(loop: Any, _: None) -> None:
-    """It runs, in this thread."""
+    """It runs, in this thread. (Of another one's the identity is a number like any other, see `threads`.)"""
     loop._thread_id = _thread.get_ident()
 
 
@@ -176,7 +176,7 @@ def open_epoll(cls: Any, number: int) -> Any:
     fd = made.fileno()
     if fd == number:
         return made
-    _place(os.dup(fd), number)
+    _place(descriptors.raised(os.dup(fd)), number)  # it may be just that number
     made.close()
     return cls.fromfd(number)
 

@@ -20,9 +20,10 @@ import sys
 from _weakref import ReferenceType
 from typing import Any
 
-from sojourn.frames.heap.cobjects import can_refill, hold, lru_state, refill_lru
+from sojourn.frames.heap.cobjects import can_refill, lru_state, refill_lru
 from sojourn.frames.heap.contents import fill_through
 from sojourn.frames.heap.instances import Plan
+from sojourn.frames.heap.threads import hold
 from sojourn.frames.heap.words import solid_base
 
 from .matching import Match

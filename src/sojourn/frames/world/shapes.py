@@ -34,9 +34,9 @@ from types import (
 from typing import Any
 
 from sojourn.frames.assemble import original_of
-from sojourn.frames.heap.cobjects import times_held
 from sojourn.frames.heap.instances import Plan, plan_of
 from sojourn.frames.heap.registry import is_class, is_module, name_of
+from sojourn.frames.heap.threads import times_held
 from sojourn.frames.heap.words import is_own, python_made
 
 type_dict = type.__dict__["__dict__"].__get__

@@ -9,7 +9,8 @@ that must not run while it is held.
 Guarantee: capturing changes nothing that a program could see. Restoring comes to an end for every item or raises
 `errors.Refused` with all reasons at once.
 
-Not here: descriptors, streams and the signal mask (`resources` and the host), trace functions (`safepoint`), threads.
+Not here: descriptors, streams and the signal mask (`resources` and the host), trace functions (`safepoint`), threads
+themselves (`threads`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import _contextvars
 import _locale
 import _signal  # pyright: ignore[reportMissingImports]
+import _thread
 import _warnings
 import gc
 import os
@@ -32,6 +34,7 @@ from sojourn.frames.heap.iterators import filters_mutated, quietly
 from sojourn.frames.heap.registry import is_module, name_of
 from sojourn.frames.heap.variables import set_variables
 from sojourn.frames.heap.words import python_made
+from sojourn.frames.threads import books, signals
 
 from . import exits
 
@@ -106,11 +109,8 @@ def _restore_folder(folder: str) -> None:
 
 
 def _handlers() -> Any:
-    return {
-        int(number): _signal.getsignal(number)
-        for number in _signal.valid_signals()
-        if number not in _OURS and _signal.getsignal(number) is not None
-    }
+    found = {int(number): _signal.getsignal(number) for number in _signal.valid_signals() if number not in _OURS}
+    return {number: handler for number, handler in (found | signals.handlers).items() if handler is not None}
 
 
 def _restore_handlers(handlers: Any) -> None:
@@ -248,6 +248,8 @@ ITEMS: tuple[Item, ...] = (
     Item("context variables", _variables, _restore_variables),
     Item("atexit", _exits, _restore_exits),
     Item("reducers", _reducers, _restore_reducers),
+    Item("threads", books.capture, books.restore),
+    Item("stack size of threads", _thread.stack_size, lambda size: void(_thread.stack_size(size))),
     Item("collector", _collector, _restore_collector),
     *(Item(*each) for each in loops.STATE),
     Item("signal handlers", _handlers, _restore_handlers),

@@ -40,11 +40,14 @@ from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
 from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
+from sojourn.frames.threads import ending
+from sojourn.frames.threads.gathering import Elsewhere, Gathering
 from sojourn.machines.python.wishes import Wishes
 from sojourn.resources import files, standard
 
 SIGNAL = _signal.SIGURG
 TRIES = 8  # an object that cannot travel is most often a temporary: half a second, waiting longer each time
+PAUSE = 20_000_000  # nanoseconds that threads run on before they are brought to rest again
 _ALL = _signal.valid_signals()
 
 
@@ -56,6 +59,7 @@ class Commands:
         self._streams = streams
         self._pid = os.getpid()
         self._safepoint = SafePoint()
+        self.gathering = Gathering()
         self.busy = False
         self._freeze: Freeze | None = None
         self._put_off: list[Message] = []  # what came while the program waited for a wish of its own
@@ -227,17 +231,10 @@ class Commands:
         return ""
 
     def _company(self) -> list[str]:
-        """Other threads and child processes, which do not travel."""
+        """Child processes, which do not travel."""
         reasons: list[str] = []
-        others = [frame for ident, frame in sys._current_frames().items() if ident != _thread.get_ident()]
-        for frame in others:
-            code = frame.f_code
-            where = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}()"
-            reasons.append(
-                f"a second thread is running ({where}): only main-thread programs move yet. Join it first"
-            )
-        with open(f"/proc/self/task/{self._pid}/children") as file:
-            for child in file.read().split():
+        for task in os.listdir("/proc/self/task"):
+            for child in kernel.read_file(f"/proc/self/task/{task}/children").decode().split():
                 reasons.append(
                     f"process {child} is a child of the program and stays here. Wait for its end first"
                 )
@@ -270,10 +267,12 @@ class Commands:
         else:
             code = frame.f_code
             where = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}: no safe point was reached"
-            self._end(error=_pinned(self._safepoint.pinned() or where))
+            late = [] if freeze.late is None else [pin.describe() for pin in freeze.late.pins]
+            self._end(error=_pinned(self._safepoint.pinned() or where, late))
 
     def _give_up(self) -> None:
         self._safepoint.cancel()
+        self.gathering.release()
         if self._freeze is not None:
             os.close(self._freeze.fd)
             self._freeze = None
@@ -290,6 +289,8 @@ class Commands:
         assert freeze is not None
         stopped_at = clock.monotonic_ns()
         if stopped_at < freeze.not_before:
+            if (late := freeze.late) is not None:
+                raise Elsewhere(late.pins)
             return False
         within = self.busy  # called out of our handler: a blocking call was interrupted
         self.busy = True
@@ -297,7 +298,9 @@ class Commands:
             if not within and not self.shut():
                 return False  # a handler of the program has raised, and that comes first
             # Not inside an `except`: what is being handled would be taken for the program's.
+            self._gather(freeze, frame)
             stack = capture_stack(frame, base=None, mode=mode, waited=self._safepoint.waited)
+            self.gathering.join(stack)
             looked = self._do_inspect({}, frame) if freeze.seen else None
             done = self._write(freeze, stack, looked)
             if done is None:
@@ -310,9 +313,21 @@ class Commands:
             os.close(freeze.fd)
             return True
         finally:
+            if freeze.late is None:
+                self.gathering.release()
             if not within:
                 self.open()
                 self.busy = False
+
+    def _gather(self, freeze: Freeze, frame: FrameType) -> None:
+        """Brings the other threads to rest. What holds them back is waited for in between."""
+        freeze.late = None
+        try:
+            self.gathering.gather(frame)
+        except Elsewhere as late:
+            freeze.late = late
+            freeze.not_before = clock.monotonic_ns() + PAUSE
+            raise
 
     @property
     def freezing(self) -> bool:
@@ -320,6 +335,8 @@ class Commands:
         return self._freeze is not None or any(message["op"] == "freeze" for message, _ in self._put_off)
 
     def freeze_of(self, message: dict[str, Any], fd: int) -> Freeze:
+        if message["again"]:
+            self.gathering.was_disturbed()
         return Freeze(message["id"], fd, copy=message["copy"], seen=message["seen"])
 
     def freeze_now(self, freeze: Freeze, stack: Stack, stopped_at: int) -> None:
@@ -337,7 +354,7 @@ class Commands:
     ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
         entries, reasons = files.capture(self._streams, self._holder_known)
-        reasons += self._company() + tracing.watchers() + loops.objections()
+        reasons += self._company() + tracing.watchers() + loops.objections() + ending.objections(stack)
         if freeze.copy:
             reasons += files.unshareable(entries)
         if reasons:
@@ -357,7 +374,8 @@ class Commands:
             freeze.refused = refused
             return None
         freeze.frozen = True
-        return {"size": size, "input": standard.take_input().decode("latin-1")}
+        waiting = [[native, line] for native, line in self.gathering.proof]
+        return {"size": size, "input": standard.take_input().decode("latin-1"), "waiting": waiting}
 
     def _refused(self, freeze: Freeze) -> bool:
         freeze.tries += 1
@@ -391,7 +409,8 @@ class Commands:
         """Blocks all signals. False, and they stay open, if the handler of one that came before has raised."""
         try:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
-            _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL)
+            # With other threads there, ours would interrupt what these wait in.
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL - {SIGNAL} if _thread._count() else _ALL)
         except BaseException as error:  # of the program, to be raised by the handler of our next signal
             self.open()
             self._thrown = error
@@ -424,6 +443,7 @@ class Freeze:
         self.refused: SojournError | None = None
         self.tries = 0
         self.not_before = 0
+        self.late: Elsewhere | None = None  # the thread that was not at rest when it was last tried
 
 
 def _folder() -> str:
@@ -433,10 +453,10 @@ def _folder() -> str:
         return ""
 
 
-def _pinned(where: str) -> Pinned:
+def _pinned(where: str, threads: list[str] | None = None) -> Pinned:
     return Pinned(
         f"held by a call that cannot be frozen: {where}",
-        reasons=[where],
+        reasons=threads or [where],
         advice="try again when it has returned, or give it a longer deadline",
     )
 

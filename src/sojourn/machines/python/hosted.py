@@ -168,10 +168,7 @@ class PythonHost:
         if (held := self._carrier.held) is not None:
             held.lift(self.pid)
         try:
-            done = await self._frozen(fd, deadline, copy=copy, wish=wish, seen=seen)
-            await self._stopped()
-            self._drain()  # a terminal that is full cannot be emptied of its input
-            unread = self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))
+            done, unread = await self._captured(fd, deadline, copy=copy, wish=wish, seen=seen)
             try:
                 if not self._drain():
                     raise Unmovable(
@@ -189,6 +186,29 @@ class PythonHost:
             self._hold()
             raise
         return Frozen(fd=fd, size=size, stopped_at=done["stopped_at"], frames=done["frames"])
+
+    async def _captured(self, fd: int, deadline: float, **how: Any) -> tuple[dict[str, Any], Unread]:
+        """A host that has stopped, and whose threads wait in the calls that the image says they wait in.
+
+        What has woken up between its capture and the stop may have consumed what it waited for: captured afresh.
+        """
+        clock = asyncio.get_running_loop().time
+        until, again = clock() + deadline, False
+        while True:
+            done = await self._frozen(fd, max(until - clock(), TAP), again=again, **how)
+            await self._stopped()
+            self._drain()  # a terminal that is full cannot be emptied of its input
+            unread = self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))
+            if proc.still_wait(self.pid, done["waiting"]):
+                return done, unread
+            await self.unfreeze()
+            if clock() > until:
+                raise Pinned(
+                    f"its threads do not wait long enough to be captured within {deadline:g} s",
+                    advice="give it a longer deadline",
+                )
+            os.ftruncate(fd, 0)
+            again = True
 
     def _hold(self) -> None:
         """To its limits again. The image takes of them, too, for as long as somebody has it: then a little later."""

@@ -6,6 +6,9 @@ import os
 import platform
 import signal
 
+from sojourn.errors import Unmovable
+from sojourn.frames.threads import kernel
+
 _NOT_CARRIED = {signal.SIGURG, signal.SIGCHLD, signal.SIGCONT, signal.SIGSTOP, signal.SIGKILL}
 
 # The system calls in which programs wait, by number (x86-64, arm64); others are named by their number.
@@ -56,6 +59,20 @@ def blocked_in(pid: int) -> str:
         return f"process {pid} is blocked in the kernel"
     name = _CALLS.get(platform.machine(), {}).get(number, f"number {number}")
     return f"process {pid} is blocked in the system call {name}"
+
+
+def still_wait(pid: int, waiting: list[tuple[int, str]]) -> bool:
+    """Does each of these threads of a stopped process wait in the very system call that it was captured in?
+
+    A thread of which the kernel says nothing does not. Raises Unmovable if it says nothing of the process.
+    """
+    task = f"/proc/{pid}/task"
+    if waiting and not kernel.proof_line(task, pid):
+        raise Unmovable(
+            f"the kernel does not say what the threads of process {pid} wait in",
+            advice="let the node trace its own children (kernel.yama.ptrace_scope at most 1)",
+        )
+    return all(kernel.proof_line(task, native) == line for native, line in waiting)
 
 
 def reap_strays(sessions: set[int]) -> None:

@@ -22,17 +22,21 @@ from __future__ import annotations
 
 import _thread
 import os
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from sojourn._util import clock, descriptors
 from sojourn.errors import Busy, NotMobile, Pinned, SojournError
 from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.threads.gathering import Elsewhere
 
 if TYPE_CHECKING:
     from sojourn.frames.record import Stack
     from sojourn.machines.python.commands import Commands, Freeze
 
+PATIENCE = 2_000_000_000  # nanoseconds that other threads may take to come to rest
+PAUSE = 0.02
 Verdict = tuple[str, Any]  # ("ok", what it comes to), ("later", None) or ("error", its wire form)
 
 
@@ -111,16 +115,25 @@ class Wishes:
                 if stack is not None:
                     commands.freeze_now(freeze, stack, stopped_at)
             finally:
+                commands.gathering.release()
                 commands.open()
         finally:
             os.close(freeze.fd)
 
     def _captured(self, freeze: Freeze, frame: FrameType) -> Stack | None:
         """The program up to its call of the face; None, and the node knows why, if it cannot be captured there."""
-        try:
-            return capture_stack(frame, base=None, mode="called")
-        except Pin as pin:
-            where = pin.describe()
+        gathering, until = self._commands.gathering, clock.monotonic_ns() + PATIENCE
+        while True:
+            try:
+                gathering.gather(frame)
+                stack = capture_stack(frame, base=None, mode="called")
+                gathering.join(stack)
+                return stack
+            except Pin as pin:
+                where = pin.describe()
+                if not isinstance(pin, Elsewhere) or clock.monotonic_ns() > until:
+                    break
+            time.sleep(PAUSE)
         why = Pinned(
             f"held by a call that cannot be frozen: {where}",
             reasons=[where],

@@ -1,0 +1,90 @@
+# pyright: basic
+# (the program's module `threading` has no static types here)
+"""What the module `threading` writes down about threads, and what of it travels.
+
+`_active` and `_limbo` say which `Thread` has which identity, `_dangling` which objects there are, and up to 3.12
+`_shutdown_locks` whom the interpreter waits for at its end. They belong to the process and not to the module's pristine
+state, so `world` skips them; here they are taken along as they are. Identities among them are numbers like any other in
+the heap, and become those of the new threads (see the package).
+
+The locks around them are the one place where threads that are parked must not stand: `in_use`.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from typing import Any
+
+from sojourn.frames.analyze import VERSION
+
+_LOCKS = ("_active_limbo_lock", "_shutdown_locks_lock")
+_HANDLES = hasattr(_thread, "_ThreadHandle")  # 3.13 and later
+END = "_tstate_lock"  # where a `Thread` keeps what others wait for its end with
+if _HANDLES:
+    END = "_handle" if VERSION < (3, 14) else "_os_thread_handle"
+_C_LOCKS = (type(_thread.allocate_lock()), _thread.RLock)
+
+
+def _module() -> dict[str, Any] | None:
+    module = sys.modules.get("threading")
+    return None if module is None else vars(module)
+
+
+def thread_of(ident: int) -> Any:
+    """The `threading.Thread` of an identity, if it has one."""
+    module = _module()
+    return None if module is None else module["_active"].get(ident)
+
+
+def main_thread() -> Any:
+    module = _module()
+    return None if module is None else module["_main_thread"]
+
+
+def main_end() -> Any:
+    """What others wait for the main thread's end with."""
+    return getattr(main_thread(), END)
+
+
+def in_use() -> bool:
+    """Does any thread stand where these tables are being changed?"""
+    module = _module() or {}
+    locks = [module.get(name) for name in _LOCKS]
+    return any(type(lock) in _C_LOCKS and repr(lock).startswith("<locked") for lock in locks)
+
+
+def capture() -> Any:
+    """Everything but the main thread; None if there is nothing else."""
+    module = _module()
+    if module is None:
+        return None
+    main = module["_main_thread"]
+    found = {
+        "active": [part for item in module["_active"].items() if item[1] is not main for part in item],
+        "limbo": list(module["_limbo"].values()),
+        "dangling": [each for each in map(_alive, list(module["_dangling"].data)) if each not in (None, main)],
+        "shutdown": list(module.get("_shutdown_locks", ())),
+        "ended": _HANDLES and main_end().is_done(),  # up to 3.12 an attribute of the thread like others
+    }
+    return found if any(found.values()) else None
+
+
+def _alive(reference: Any) -> Any:
+    return reference()
+
+
+def restore(found: Any) -> None:
+    module = _module()
+    assert module is not None
+    parts = iter(found["active"])
+    for ident, thread in zip(parts, parts, strict=True):
+        module["_active"][ident] = thread
+    for thread in found["limbo"]:
+        module["_limbo"][thread] = thread
+    for thread in found["dangling"]:
+        module["_dangling"].add(thread)
+    if "_shutdown_locks" in module:
+        module["_shutdown_locks"].update(found["shutdown"])
+    if found["ended"]:
+        main_end()._set_done()

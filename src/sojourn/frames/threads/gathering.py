@@ -1,0 +1,256 @@
+# pyright: basic
+# (frames and hooks of the interpreter have few static types)
+"""Bringing all other threads to rest, and capturing them (see the package for the theory).
+
+`Gathering` is used by the thread that freezes, at its own safe point and with all signals blocked but ours: `gather`,
+then `join` to its stack, and in any case `release` when the program may go on. A `gather` that fails raises
+`Elsewhere`; threads that a C function holds back stay armed until the next one.
+
+Two rules keep what is read consistent. All that asks the kernel lets go of the interpreter lock, and comes first; then
+it is made sure that every thread is still where it was; and from there to the end of the capture nothing lets go of it
+(the switch interval is made so long that nobody can ask for it). What wakes up meanwhile changes what the kernel says
+of it, and the `proof` does not hold.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import FrameType
+from typing import Any, NamedTuple
+
+from sojourn.frames import contexts, loops
+from sojourn.frames.blocking import Blocked
+from sojourn.frames.capture import Other, blocked_in, blocking_call, capture_stack
+from sojourn.frames.memory import Memory
+from sojourn.frames.pause import collector_paused
+from sojourn.frames.record import Stack, ThreadRecord
+from sojourn.frames.sites import Elsewhere, Pin
+
+from . import books, kernel
+from .crew import is_standing
+from .parking import Parking, is_arriving
+from .signals import Deferred
+from .states import State, handled, others
+
+PATIENCE = 0.03  # seconds that threads may take to come to rest before they are all let go again
+SOON = 0.01  # one that wakes up in less is waited for
+_LATEST = 0.5
+_PAUSE = 0.0001
+_UNDISTURBED = 100.0  # seconds
+
+
+class _Waiting(NamedTuple):
+    frame: FrameType
+    blocked: Blocked
+    call: kernel.Call
+
+
+class Gathering:
+    """All threads but the caller's. One at a time."""
+
+    def __init__(self) -> None:
+        self._parking: Parking | None = None
+        self._pins: dict[int, Pin] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._members: list[tuple[State, Stack]] = []
+        self._proof: list[tuple[int, str]] = []
+        self._soon = SOON
+        self._captured_at = self._taken = 0.0
+        self._here: Any = None
+        self._signals: Deferred | None = None
+
+    def gather(self, frame: FrameType) -> None:
+        """Bring all to rest and capture them.
+
+        Args:
+            frame: the program's innermost frame in this thread, where a thread without a frame is reported.
+
+        Raises:
+            Elsewhere: not in time; says which thread, where, and in what. The program may go on.
+        """
+        self._members, self._proof, self._here = [], [], frame
+        if not others():
+            self.release()
+            return
+        began = time.monotonic()
+        parking = self._parking = self._parking or Parking()
+        self._signals = self._signals or Deferred()
+        with Memory() as memory:
+            while True:
+                late = self._bring_to_rest(parking, memory) or self._capture(parking, memory)
+                if not late:
+                    self._captured_at = time.monotonic()
+                    return
+                if time.monotonic() - began > PATIENCE + 2 * self._soon:
+                    break
+                time.sleep(_PAUSE)
+        parking.only(self._pins)
+        self._let_signals_in()
+        raise Elsewhere(late)
+
+    def join(self, stack: Stack) -> None:
+        """Add what was captured to the stack of the thread that freezes."""
+        for state, each in self._members:
+            found = [] if each.context is None else list(each.context.items())
+            stack.threads.append(ThreadRecord(
+                state.ident, each.records, books.thread_of(state.ident),
+                [part for item in found for part in item], kernel.blocked_signals(state.native),
+                loops.running_in(each.records),
+            ))  # fmt: skip
+            stack.running |= each.running
+            stack.generators += each.generators
+
+    @property
+    def proof(self) -> list[tuple[int, str]]:
+        """(kernel's number, what the kernel said) of each thread that waits in a call that is to be made again.
+        To be asked for when the image is written.
+        """
+        self._taken = time.monotonic() - self._captured_at
+        return self._proof
+
+    def holds(self) -> bool:
+        """Does every waiting thread still wait? If not, threads that wake up are waited for longer from now on."""
+        good = all(kernel.proof_line("/proc/self/task", native) == line for native, line in self.proof)
+        if not good:
+            self.was_disturbed()
+        return good
+
+    def was_disturbed(self) -> None:
+        """The proof of the last capture did not hold."""
+        self._soon = min(max(2 * self._soon, 2 * self._taken), _LATEST)
+
+    def release(self) -> None:
+        """Let all go on; nothing of ours remains."""
+        self._pins, self._waiting, self._members = {}, {}, []
+        self._here = None
+        self._let_signals_in()
+        if self._parking is not None:
+            self._parking.clear()
+            self._parking = None
+
+    def _let_signals_in(self) -> None:
+        if self._signals is not None:
+            self._signals.end()
+            self._signals = None
+
+    # ---- coming to rest ----------------------------------------------------------------------------------------------
+
+    def _bring_to_rest(self, parking: Parking, memory: Memory) -> list[Pin]:
+        """One look at everybody. Who is not at rest, each with what holds it back."""
+        late: list[Pin] = []
+        waiting: dict[int, _Waiting] = {}
+        frames = sys._current_frames()
+        for state in others():
+            if state.ident in parking.parked:
+                continue
+            frame = frames.get(state.ident)
+            if frame is None:  # it has not begun, or has ended
+                late.append(Pin(self._here, "a thread begins or ends, or native code calls into Python"))
+            elif is_arriving(frame) or is_standing(frame):
+                late.append(Pin(frame, "it is about to stop"))
+            else:
+                found = self._seen(parking, state, frame, memory)
+                if isinstance(found, Pin):
+                    late.append(found)
+                else:
+                    waiting[state.ident] = found
+        self._waiting = waiting
+        return late
+
+    def _seen(self, parking: Parking, state: State, frame: FrameType, memory: Memory) -> Pin | _Waiting:
+        """A thread that is not parked: armed, and then in a call that may be made again, or late."""
+        pin = self._pins.get(state.ident)
+        if pin is not None and not _encloses(pin.frame, frame):
+            del self._pins[state.ident]
+            pin = None
+        try:
+            parking.arm(state, frame if pin is None else pin.frame)
+        except Pin as why:
+            return why
+        if pin is not None:
+            return pin
+        blocked = blocking_call(frame, memory)
+        if blocked is not None:
+            call = kernel.look(state.native)
+            if call is not None and kernel.waits_in(call, blocked.kind, blocked.receiver, memory):
+                return _Waiting(frame, blocked, call)
+        return blocked_in(frame) or Pin(frame, "it runs")
+
+    # ---- at rest -----------------------------------------------------------------------------------------------------
+
+    def _capture(self, parking: Parking, memory: Memory) -> list[Pin]:
+        """All are at rest: capture them. Nobody when that was done; else who was not at rest after all."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_UNDISTURBED)
+        parking.kept = True
+        try:
+            return self._captured(parking, memory)
+        finally:
+            sys.setswitchinterval(interval)
+            if not self._members:
+                parking.kept = False
+
+    def _captured(self, parking: Parking, memory: Memory) -> list[Pin]:
+        everyone = others()
+        natives = {state.ident: state.native for state in everyone}
+        proof = [(natives[i], kernel.proof_line("/proc/self/task", natives[i])) for i in self._waiting]
+        # From here on nothing lets go of the interpreter lock.
+        frames = sys._current_frames()
+        for (_, line), (ident, each) in zip(proof, self._waiting.items(), strict=True):
+            if not line.startswith(each.call.text) or frames.get(ident) is not each.frame:
+                return [Pin(each.frame, "it has just woken up")]
+        for state in others():
+            if state.ident not in parking.parked and state.ident not in self._waiting:
+                return [Pin(frames.get(state.ident) or self._here, "it has just begun")]
+        if books.in_use():
+            parking.only(())
+            return [Pin(self._here, "a thread is writing down that it begins or ends")]
+        with collector_paused():
+            return self._captured_all(parking, everyone, proof, memory)
+
+    def _captured_all(
+        self, parking: Parking, everyone: list[State], proof: list[tuple[int, str]], memory: Memory
+    ) -> list[Pin]:
+        late: list[Pin] = []
+        members: list[tuple[State, Stack]] = []
+        for state in everyone:
+            waiting = self._waiting.get(state.ident)
+            frame = parking.parked.get(state.ident) if waiting is None else waiting.frame
+            if frame is None:
+                return [Pin(self._here, "a thread has ended")]
+            if waiting is not None and sys._current_frames().get(state.ident) is not frame:
+                return [Pin(frame, "it has just woken up")]
+            other = Other(handled(state.ident), contexts.of_thread(state.address))
+            if waiting is not None:
+                other.words, other.blocked = kernel.words_above(waiting.call.stack, memory), waiting.blocked
+            try:
+                stack = capture_stack(
+                    frame, base=None, mode="exact" if waiting is None else "reexecute", other=other
+                )
+            except Pin as pin:
+                late.append(pin)
+                self._wait_for(parking, state, frame, pin)
+                continue
+            if any(left < self._soon for left in other.left):
+                late.append(Pin(frame, "it is about to wake up"))
+            members.append((state, stack))
+        if not late:
+            self._members, self._proof = members, proof
+        return late
+
+    def _wait_for(self, parking: Parking, state: State, frame: FrameType, pin: Pin) -> None:
+        """It cannot be captured where it stands: let it go on as far as the frame that holds it back."""
+        if pin.frame is not frame:
+            self._pins[state.ident] = pin
+            parking.arm(state, pin.frame)
+        parking.let_go(state.ident)
+
+
+def _encloses(outer: FrameType, inner: FrameType | None) -> bool:
+    while inner is not None and inner is not outer:
+        inner = inner.f_back
+    return inner is outer
+
+
+__all__ = ["Elsewhere", "Gathering"]
