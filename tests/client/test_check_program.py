@@ -56,10 +56,10 @@ def test_what_is_known_to_hold_a_process_is_told_with_its_line(cluster: Cluster,
         "    import uvloop\n"
         "except ImportError:\n"
         "    pass\n"
-        "import threading as t\n"
+        "import subprocess as s\n"
         "from concurrent.futures import ProcessPoolExecutor as P\n"
         "def later():\n"
-        "    t.Thread(target=print).start()\n"
+        "    s.Popen([])\n"
         "    P(2)\n"
     )
     report = read(cluster, tmp_path, text)
@@ -68,7 +68,7 @@ def test_what_is_known_to_hold_a_process_is_told_with_its_line(cluster: Cluster,
     assert found[("helper.py", 2)] == ("ctypes", True)
     assert found[("program.py", 2)] == ("multiprocessing.pool", True)
     assert found[("program.py", 4)][1] is False  # it may do without
-    assert found[("program.py", 10)] == ("threading.Thread()", False)
+    assert found[("program.py", 10)] == ("subprocess.Popen()", False)
     assert found[("program.py", 11)] == ("concurrent.futures.ProcessPoolExecutor()", True)
     assert len(found) == 5
 

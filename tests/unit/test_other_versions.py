@@ -16,8 +16,9 @@ FILES = [
     "test_assemble.py",
     "test_layout.py",
     "test_safepoint.py",
+    "test_threads.py",
 ]
-SLOW = ["heap/test_graphs.py", "world/test_world.py"]  # only with --thorough
+SLOW = ["heap/test_graphs.py", "world/test_thread_programs.py", "world/test_world.py"]  # only with --thorough
 
 
 def own_tests(version: str, *files: str) -> None:

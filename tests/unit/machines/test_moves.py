@@ -338,10 +338,6 @@ while True: pass
         ("import socket; sock = socket.socket()", ["a socket", "__main__.sock"]),
         ("import tempfile; temporary = tempfile.TemporaryFile()", ["unlinked", "__main__.temporary"]),
         ("import os; number = os.eventfd(0)", ["eventfd"]),
-        (
-            "import threading; t = threading.Thread(target=threading.Event().wait, daemon=True); t.start()",
-            ["thread"],
-        ),
         ("import subprocess; p = subprocess.Popen(['sleep', '60'])", ["child"]),
         ("import fcntl; f = open('locked', 'w'); fcntl.flock(f, fcntl.LOCK_EX)", ["locked", "__main__.f"]),
     ],

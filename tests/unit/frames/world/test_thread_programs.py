@@ -1,0 +1,93 @@
+"""Whole programs with threads, frozen where their main thread asks for it and resumed in another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frozen_program import survive
+
+
+def test_the_end_of_a_program_waits_for_its_threads(tmp_path: Path) -> None:
+    """They are frozen and go on; the interpreter they end in is another one."""
+    printed = survive(
+        """
+        import threading, time
+        def work():
+            for step in range(3):
+                time.sleep(0.05)
+            print("worked", threading.current_thread().name, threading.current_thread().ident == threading.get_ident())
+        thread = threading.Thread(target=work, name="worker")
+        thread.start()
+        freeze()
+        print("main", thread.is_alive(), thread.native_id == [*threading._active.values()][-1].native_id)
+        """,
+        tmp_path,
+        moves=1,
+    )
+    assert "worked worker True" in printed
+
+
+LOCALS = """
+    import contextvars, threading
+    class Own(threading.local):
+        made = 0
+        def __init__(self, start):
+            Own.made += 1
+            self.count = start
+    own, word = Own(7), contextvars.ContextVar("word")
+    hold, go = threading.RLock(), threading.Event()
+    identities = {}
+    def work(number):
+        own.count += number
+        word.set(number)
+        with hold if number == 1 else threading.RLock():
+            identities[number] = threading.get_ident()
+            ready.release()
+            go.wait()
+            print(number, own.count, word.get(), identities[number] == threading.get_ident())
+    ready = threading.Semaphore(0)
+    threads = [threading.Thread(target=work, args=(n,), daemon=n == 2) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+        ready.acquire()
+    me = threading.get_ident()
+    freeze()
+    freeze()
+    print("main", own.count, Own.made, me == threading.get_ident(), hold.acquire(blocking=False))
+    print([identities[n] == thread.ident and thread.daemon for n, thread in enumerate(threads, 1)])
+    go.set()
+    for thread in threads:
+        thread.join()
+    print(hold.acquire(blocking=False), word.get(None), threading.active_count())
+    """
+
+
+def test_locals_contexts_locks_and_identities_survive(tmp_path: Path) -> None:
+    printed = survive(LOCALS, tmp_path, moves=2)
+    lines = printed.splitlines()
+    assert sorted(lines[2:4]) == ["1 8 1 True", "2 9 2 True"]
+    assert [*lines[:2], *lines[4:]] == ["main 7 3 True False", "[False, True]", "True None 1"]
+
+
+def test_a_raw_thread_and_a_callback_survive(tmp_path: Path) -> None:
+    printed = survive(
+        """
+        import _thread, time
+        done = []
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        def raw(word):
+            lock.acquire()
+            done.append(word)
+        _thread.start_new_thread(raw, ("raw",))
+        freeze()
+        freeze()
+        lock.release()
+        while not done:
+            time.sleep(0.01)
+        print(done, _thread._count())
+        """,
+        tmp_path,
+        moves=2,
+    )
+    assert printed.startswith("['raw']")
