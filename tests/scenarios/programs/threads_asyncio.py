@@ -43,7 +43,7 @@ async def main() -> None:
     thread.start()
     calls = [asyncio.to_thread(slow, number) for number in range(1, 16)]
     waiting = asyncio.gather(*calls)
-    for step in range(30):
+    for step in range(40):
         await asyncio.sleep(0.1)
         print("step", step, flush=True)
     asked = asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1, "asked"), loops[0])
