@@ -15,6 +15,11 @@ from dataclasses import dataclass
 class Obstacle:
     why: str
     certain: bool = False
+    way: str = ""  # out of it, where it is another one than its reason's
+
+    @property
+    def advice(self) -> str:
+        return self.way or ADVICE.get(self.why) or "finish with it before a move"
 
 
 _OTHERS = "its work is done by other processes, which stay"
@@ -22,7 +27,22 @@ _LOOP = "its event loop is kept in C and in this node's kernel"
 _STACKS = "it switches stacks in C, which cannot be read"
 _WINDOW = "its windows are connected to this node's display"
 _ADDRESSES = "what it loads and points to are addresses of this process"
-_PEER = "a connection's peer stays with this node: close it before a move"
+_PEER = "a connection's peer stays with this node"
+_DEVICE = "it keeps its data on a device of this machine"
+_CHILDREN = "a process waits for the end of its children before it can move"
+_TLS = "a TLS connection keeps its keys in C"
+
+ADVICE: dict[str, str] = {
+    _OTHERS: "end the pool before a move and start it again after it, or start processes of the cluster instead",
+    _LOOP: "use asyncio's own loop, which travels",
+    _STACKS: "use threads, asyncio or generators instead",
+    _WINDOW: "keep the part with windows in a process of its own",
+    _ADDRESSES: "let pointers and libraries go before a move (`del`), and load them again after it",
+    _PEER: "close it, and connect again after the move",
+    _DEVICE: "copy it to the processor before a move, and back after it",
+    _CHILDREN: "wait for them, or start them again after the move",
+    _TLS: "close it before a move: pools of connections make new ones when they are next used",
+}
 
 IMPORTS: dict[str, Obstacle] = {
     "uvloop": Obstacle(_LOOP, True),
@@ -35,8 +55,13 @@ IMPORTS: dict[str, Obstacle] = {
     "PyQt6": Obstacle(_WINDOW, True),
     "PySide6": Obstacle(_WINDOW, True),
     "pygame": Obstacle(_WINDOW, True),
-    "ctypes": Obstacle(_ADDRESSES, True),
-    "cffi": Obstacle(_ADDRESSES, True),
+    "ctypes": Obstacle(_ADDRESSES),  # (numbers and arrays of it travel)
+    "cffi": Obstacle(_ADDRESSES),
+    "cupy": Obstacle(_DEVICE),
+    "pycuda": Obstacle(_DEVICE, True),
+    "numba.cuda": Obstacle(_DEVICE),
+    "jax": Obstacle(_DEVICE),
+    "curses": Obstacle(_WINDOW),
     "zmq": Obstacle("its sockets are served by threads in C", True),
     "grpc": Obstacle("its channels are kept by threads in C", True),
     "ray": Obstacle(_OTHERS, True),
@@ -49,16 +74,33 @@ CALLS: dict[str, Obstacle] = {
     "concurrent.futures.ProcessPoolExecutor": Obstacle(_OTHERS, True),
     "os.fork": Obstacle(_OTHERS),
     "os.pipe": Obstacle("a pipe's other end may stay here"),
-    "subprocess.Popen": Obstacle(_OTHERS),
-    "subprocess.run": Obstacle("a process waits for the end of its children before it can move"),
-    "subprocess.check_output": Obstacle("a process waits for the end of its children before it can move"),
+    "os.posix_spawn": Obstacle(_CHILDREN),
+    "os.popen": Obstacle(_CHILDREN),
+    "subprocess.Popen": Obstacle(_CHILDREN),
+    "subprocess.run": Obstacle(_CHILDREN),
+    "subprocess.call": Obstacle(_CHILDREN),
+    "subprocess.check_call": Obstacle(_CHILDREN),
+    "subprocess.check_output": Obstacle(_CHILDREN),
+    "asyncio.create_subprocess_exec": Obstacle(_CHILDREN),
+    "asyncio.create_subprocess_shell": Obstacle(_CHILDREN),
+    "ctypes.CDLL": Obstacle(_ADDRESSES),
+    "ctypes.cdll.LoadLibrary": Obstacle(_ADDRESSES),
+    "ctypes.pointer": Obstacle(_ADDRESSES),
+    "ssl.create_default_context": Obstacle(_TLS),
+    "ssl.SSLContext": Obstacle(_TLS),
+    "http.client.HTTPSConnection": Obstacle(_TLS),
+    "asyncio.open_connection": Obstacle(_PEER),
+    "asyncio.start_server": Obstacle(_PEER),
+    "zlib.compressobj": Obstacle(
+        "how far it has compressed is in C", way="end the stream before a move, or register how it is made anew"
+    ),
+    "xml.parsers.expat.ParserCreate": Obstacle("a parser keeps what it has read in C", way="parse to the end first"),
     "socket.socket": Obstacle(_PEER),
     "socket.create_connection": Obstacle(_PEER),
     "socket.create_server": Obstacle(_PEER),
-    "asyncio.run": Obstacle("its selector and its wake-up sockets live in this node's kernel"),
     "select.epoll": Obstacle("it lives in this node's kernel"),
     "mmap.mmap": Obstacle("it is a view of this node's memory and files"),
-    "sqlite3.connect": Obstacle("a connection to a database is kept in C: close it before a move"),
+    "sqlite3.connect": Obstacle("a connection to a database is kept in C", way="close it before a move"),
     "tempfile.TemporaryFile": Obstacle("a file without a name cannot be opened by anybody else"),
     "fcntl.flock": Obstacle("a lock on a file does not travel"),
     "fcntl.lockf": Obstacle("a lock on a file does not travel"),

@@ -40,6 +40,7 @@ from . import (
     exceptions,
     extensions,
     fields,
+    fixed,
     functions,
     futures,
     generators,
@@ -85,7 +86,7 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, cursors, custom, debuggers, exceptions, extensions, fields, functions, futures,
+    arrays, classes, cobjects, cursors, custom, debuggers, exceptions, extensions, fields, fixed, functions, futures,
     generators, hashes, iterators, loops, modules, newer, threads, variables, views,
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ def unmovable(
 ) -> Unmovable:
     """The error that names object, path and advice."""
     culprit = refusal.culprit
-    path = find_path(culprit, [*frame_roots(stack), *module_roots(library), *roots])
+    path = find_path(culprit, [*frame_roots(stack), *module_roots(library)]) or find_path(culprit, roots)
     name = f"{type(culprit).__module__}.{type(culprit).__qualname__}".removeprefix("builtins.")
     where = f", found at {path}" if path else ""
     return Unmovable(

@@ -264,8 +264,7 @@ constructor(GenericAlias)
 
 refuses("a connection belongs to this machine", "close it before a move, and connect again",
         "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
-refuses("a child process stays where it is", "wait for it before a move", "subprocess.Popen",
-        "multiprocessing.process.BaseProcess")  # fmt: skip
+refuses("a child process stays where it is", "wait for it before a move", "multiprocessing.process.BaseProcess")
 refuses("it holds addresses of this process", "keep plain values instead",
         "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip
 refuses("the kernel keeps its state", "make it anew where it is used",

@@ -84,4 +84,5 @@ def _findings(found: _Outline, probed: Probed) -> list[Finding]:
 
 
 def _finding(file: str, line: int, name: str, obstacle: Obstacle, guarded: bool) -> Finding:
-    return Finding(os.path.abspath(file), line, f"{name}: {obstacle.why}", obstacle.certain and not guarded)
+    what = f"{name}: {obstacle.why} ({obstacle.advice})"
+    return Finding(os.path.abspath(file), line, what, obstacle.certain and not guarded)
