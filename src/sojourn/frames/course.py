@@ -31,6 +31,7 @@ from typing import Any, ClassVar
 
 from . import tasks
 from .analyze import VERSION
+from .caches import counts, set_counts
 from .lookup import find, is_a
 
 Call = Callable[[], Any]
@@ -298,8 +299,10 @@ KINDS: dict[str, type[Any]] = {
 
 
 def _keep(wrapper: Any, arguments: tuple[Any, ...], keywords: dict[str, Any], result: Any) -> Any:
-    """Call the wrapper once more, with a function behind it that only gives the result."""
+    """Call the wrapper once more, with a function behind it that only gives the result. The miss has been counted."""
     function = wrapper.__wrapped__
+    hits, misses = counts(wrapper)
+    set_counts(wrapper, hits, misses - 1)
     code = function.__code__
     function.__code__ = giving_code([result].pop, code)
     try:

@@ -38,8 +38,8 @@ for step in range(500):
     for _ in range(80_000):
         pass
 print(
-    slow.cache_info()[2:],
-    fibonacci.cache_info()[2:],
+    slow.cache_info(),
+    fibonacci.cache_info(),
     len(computed),
     Lazy.made,
     [lazy.value for lazy in lazies],

@@ -13,6 +13,7 @@ from gc import get_referents
 from types import FunctionType, GenericAlias
 from typing import Any
 
+from sojourn.frames.caches import counts, set_counts
 from sojourn.frames.course import giving_code
 
 from .contents import Gone, new_reference
@@ -98,6 +99,7 @@ def _reduce_lru(wrapper: Any, dumper: Dumper) -> Any:
     state = lru_state(wrapper)
     if state[2]:
         dumper.later(fill_lru, wrapper, state, 1)
+    dumper.later(fill_counts, wrapper, counts(wrapper), 2)
     return make_lru, made
 
 
@@ -190,6 +192,12 @@ def fill_lru(wrapper: Any, state: tuple[bool, bool, list[Any]]) -> None:
             wrapper(*arguments, **keywords)
     finally:
         function.__code__ = code
+
+
+@constructor
+def fill_counts(wrapper: Any, held: tuple[int, int]) -> None:
+    """Filling it has counted, too."""
+    set_counts(wrapper, *held)
 
 
 def _call_of(place: int, key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
