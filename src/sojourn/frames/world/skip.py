@@ -4,7 +4,8 @@ What is skipped is bound all the same, so that a program's reference to `sys.fla
 compared, and nothing behind it is looked at.
 
 Three reasons to be here, and no others: it describes the place and not the program (paths, the interpreter's own
-tables); it is a cache that only affects speed; or `state` carries it in a way of its own.
+tables); it is a cache that only affects speed, which is asked for an entry in one step; or `state` carries it in a way of
+its own. (`linecache.cache` is none: it is walked over, and who makes code keeps its source there.)
 """
 
 from __future__ import annotations
@@ -37,9 +38,7 @@ MODULES: dict[str, frozenset[str]] = {
     "encodings": frozenset(("_cache",)),
     # caches
     "re": frozenset(("_cache", "_cache2")),
-    "linecache": frozenset(("cache",)),
     "fnmatch": frozenset(("_cache",)),
-    "inspect": frozenset(("modulesbyfile", "_filesbymodname")),
     "sysconfig": frozenset(("_CONFIG_VARS", "_CONFIG_VARS_INITIALIZED")),
     "_sysconfigdata__linux_x86_64-linux-gnu": frozenset(("build_time_vars",)),
     # addresses of this process
