@@ -25,7 +25,8 @@ VERSION = sys.version_info[:2]
 ITERATOR_SLOTS = 2 if VERSION >= (3, 15) else 1
 # By version a list by opcode or a dict by name.
 _CACHES: Any = getattr(opcode, "_inline_cache_entries")  # noqa: B009
-_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+# From 3.14 on the end of an `async for` says where its loop began, for who watches; it goes nowhere.
+_JUMPS = (frozenset(dis.hasjrel) | frozenset(dis.hasjabs)) - {dis.opmap["END_ASYNC_FOR"]}
 _TAKES_ARGUMENT = frozenset(getattr(dis, "hasarg", ())) or frozenset(range(dis.HAVE_ARGUMENT, 256))
 _NEVER_FALLS_THROUGH = frozenset({
     "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",

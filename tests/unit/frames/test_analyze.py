@@ -18,6 +18,22 @@ import pytest
 from sojourn.frames.analyze import Facts, after, facts, local_names
 from sojourn.frames.layout import VERSION, Frame
 
+ASYNC_LOOPS = """
+async def nested(one, two):
+    for each in one:
+        async for other in two(each):
+            try:
+                if other % 2:
+                    break
+                yield [number async for number in two(other) if number]
+            finally:
+                await each
+        else:
+            continue
+        async for other in two(each):
+            each = other, each, {await number: 1 for number in one}
+        return
+"""
 MODULES = [asyncio.base_events, collections, inspect, json.decoder, textwrap]
 
 
@@ -31,6 +47,7 @@ def nested(code: CodeType) -> Iterator[CodeType]:
 def codes() -> Iterator[CodeType]:
     for module in MODULES:
         yield from nested(compile(inspect.getsource(module), module.__name__, "exec"))
+    yield from nested(compile(ASYNC_LOOPS, "loops", "exec"))
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +56,11 @@ def analyzed() -> list[Facts]:
 
 
 def test_instructions_are_those_of_dis(analyzed: list[Facts]) -> None:
+    jumps = {*dis.hasjrel, *dis.hasjabs} - {dis.opmap["END_ASYNC_FOR"]}  # which only says where the loop began
     for each in analyzed:
         ours = [(i.offset, i.name, i.target) for i in each.instructions]
         theirs = [
-            (i.offset, i.opname, i.argval if i.opcode in (*dis.hasjrel, *dis.hasjabs) else None)
+            (i.offset, i.opname, i.argval if i.opcode in jumps else None)
             for i in dis.get_instructions(each.code)
             if i.opname not in ("EXTENDED_ARG", "CACHE")
         ]

@@ -4,8 +4,8 @@ What is skipped is bound all the same, so that a program's reference to `sys.fla
 compared, and nothing behind it is looked at.
 
 Three reasons to be here, and no others: it describes the place and not the program (paths, the interpreter's own
-tables); it is a cache that only affects speed, which is asked for an entry in one step; or `state` carries it in a way of
-its own. (`linecache.cache` is none: it is walked over, and who makes code keeps its source there.)
+tables); it is a cache that only affects speed, which is asked for an entry in one step; or `state` carries it in a way
+of its own. (`linecache.cache` is none: it is walked over, and who makes code keeps its source there.)
 """
 
 from __future__ import annotations
