@@ -35,6 +35,7 @@ class Recorder:
         self.pins: collections.Counter[str] = collections.Counter()
         self.refusals: collections.Counter[str] = collections.Counter()
         self.errors: collections.Counter[str] = collections.Counter()
+        self.pinned = 0  # the address of the frame that the last attempt was held by
         self._seen: collections.Counter[tuple[CodeType, int]] = collections.Counter()
 
     def run(self, code: CodeType) -> None:
@@ -60,6 +61,7 @@ class Recorder:
         try:
             image = carrier.dump(capture_stack(frame, base=self.base, mode="exact"))
         except Pin as pin:
+            self.pinned = id(pin.frame)
             self.pins[f"{pin.frame.f_code.co_qualname}:{pin.frame.f_lineno} {pin.why}"] += 1
         except Unmovable as refusal:
             self.refusals[f"{frame.f_code.co_qualname}:{frame.f_lineno} {refusal}"[:300]] += 1
