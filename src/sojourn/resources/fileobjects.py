@@ -209,6 +209,9 @@ def _buffered(obj: Any, dumper: Dumper) -> Any:
     if obj.closed:
         dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return closed_buffered, (kind, raw)
+    if _in_a_pipe(raw.fileno()):
+        why = "it keeps a buffer over a pipe inside of the process"
+        raise Refuse(obj, why, "use os.read() and os.write(), or open it with buffering=0")
     if obj.writable():
         _write_out(obj)
     dumper.later(fill_buffered, obj, (dict(obj.__dict__), obj.tell() if obj.seekable() else None))
@@ -240,6 +243,19 @@ def _text(obj: Any, dumper: Dumper) -> Any:
         )
     dumper.later(fill_text, obj, (buffer, settings, dict(obj.__dict__), cookie), 1)
     return io.TextIOWrapper.__new__, (io.TextIOWrapper,)
+
+
+def _in_a_pipe(fd: int) -> bool:
+    """Is it an end of a pipe that is none of the three streams'?"""
+    name = os.readlink(f"/proc/self/fd/{fd}")
+    return name.startswith("pipe:[") and all(_end_of(number) != name for number in (0, 1, 2))
+
+
+def _end_of(number: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except OSError:  # it is closed
+        return ""
 
 
 def _under(obj: Any, name: str) -> Any:

@@ -4,7 +4,8 @@ Concepts. An *entry* describes one descriptor below `descriptors.FLOOR`; plain d
 the three pipes that the node gave, or the terminal, under whatever number), `terminal` (the program's own, opened
 once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
-offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number).
+offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number),
+`pipe` (all of whose ends are here).
 Everything else is refused, with what holds it and the way out.
 
 Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
@@ -31,6 +32,7 @@ from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
 from sojourn.frames import loops
 from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
+from sojourn.resources import pipes
 
 Entry = dict[str, Any]
 Holder = Callable[
@@ -82,10 +84,14 @@ class Streams:
         return _SAME if _identity(status) in self.number else None
 
 
-def capture(streams: Streams, holder: Holder) -> tuple[list[Entry], list[str]]:
-    """The entries of all open descriptors, and the reasons why some of them cannot travel."""
+def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[list[Entry], list[str]]:
+    """The entries of all open descriptors, and the reasons why some of them cannot travel.
+
+    `whole`: with what is in pipes.
+    """
     entries: list[Entry] = []
     reasons: list[str] = []
+    held: dict[str, str] = {}  # pipe -> content
     by_file: dict[tuple[int, int], list[int]] = {}
     for number in descriptors.open_numbers():
         status = os.fstat(number)
@@ -95,13 +101,18 @@ def capture(streams: Streams, holder: Holder) -> tuple[list[Entry], list[str]]:
         entry = _entry(number, status, streams)
         entry["fd"] = number
         entry["inheritable"] = os.get_inheritable(number)
-        if twin is not None and entry["kind"] in ("file", "directory", "device", "terminal"):
+        if twin is not None and entry["kind"] in ("file", "directory", "device", "terminal", "pipe"):
             entry |= {"kind": "same", "as": twin}
         if entry["kind"] != "stream":
             entry["holder"] = holder(number)
+        if whole and entry["kind"] == "pipe" and entry["flags"] & os.O_ACCMODE == os.O_RDONLY:
+            held[entry["pipe"]] = pipes.content(number).decode("latin-1")
         if (why := entry.pop("why", None)) is not None:
             reasons.append(_reason(entry, why))
         entries.append(entry)
+    for entry in entries:
+        if entry["kind"] == "pipe":
+            entry["content"] = held.get(entry["pipe"], "")
     return entries, reasons
 
 
@@ -131,6 +142,8 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
     elif stat.S_ISCHR(mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) in _DEVICES:
         device = _DEVICES[os.major(status.st_rdev), os.minor(status.st_rdev)]
         entry |= {"kind": "device", "name": device, "binding": Binding.TYPE}
+    elif (name := pipes.name_of(target, status)) is not None and not pipes.shared(name):
+        entry |= {**pipes.describe(number, name), "binding": Binding.VALUE}
     elif target == _EPOLL:
         entry |= {"kind": "made", "binding": Binding.TYPE}
     elif stat.S_ISSOCK(mode) and loops.other_end(number) is not None:
@@ -142,7 +155,7 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
 
 def _why(mode: int, target: str) -> str:
     if stat.S_ISFIFO(mode):
-        return "is a pipe, whose other end stays here. Close it before the move"
+        return "is a pipe to another process, which stays here. Close it before the move"
     if stat.S_ISSOCK(mode):
         return (
             "is a socket, which belongs to this node's network. Close it before the move, open it again after"
@@ -188,7 +201,7 @@ def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
     attachment = Attachment.FIXED
-    if entry["kind"] in ("stream", "same", "terminal", "made"):
+    if entry["kind"] in ("stream", "same", "terminal", "made", "pipe"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
@@ -225,6 +238,7 @@ def restore(entries: list[Entry]) -> None:
     streams = [descriptors.raised(os.dup(number)) for number in (0, 1, 2)]
     for number in descriptors.open_numbers():
         os.close(number)
+    made = pipes.Pipes()
     for entry in entries:
         number = entry["fd"]
         if entry["kind"] == "made":
@@ -233,11 +247,14 @@ def restore(entries: list[Entry]) -> None:
             os.dup2(streams[entry["of"]], number)
         elif entry["kind"] == "same":
             os.dup2(entry["as"], number)
+        elif entry["kind"] == "pipe":
+            made.put(entry, number)
         elif entry["kind"] == "terminal" and entry["name"] == _SAME:
             _reopen(entry | {"name": os.ttyname(streams[0])}, number)
         else:
             _reopen(entry, number)
         os.set_inheritable(number, entry["inheritable"])
+    made.close()
     for fd in streams:
         os.close(fd)
 

@@ -334,7 +334,7 @@ while True: pass
 @pytest.mark.parametrize(
     ("holding", "words"),
     [
-        ("import os; pair = os.pipe()", ["a pipe", "descriptor 3"]),
+        ("import os; os.mkfifo('fifo'); end = os.open('fifo', os.O_RDWR)", ["a pipe", "descriptor 3"]),
         ("import socket; sock = socket.socket()", ["a socket", "__main__.sock"]),
         ("import tempfile; temporary = tempfile.TemporaryFile()", ["unlinked", "__main__.temporary"]),
         ("import os; number = os.eventfd(0)", ["eventfd"]),

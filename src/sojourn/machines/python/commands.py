@@ -353,7 +353,7 @@ class Commands:
         self, freeze: Freeze, stack: Stack, looked: dict[str, Any] | None = None
     ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
-        entries, reasons = files.capture(self._streams, self._holder_known)
+        entries, reasons = files.capture(self._streams, self._holder_known, whole=True)
         reasons += self._company() + tracing.watchers() + loops.objections() + ending.objections(stack)
         if freeze.copy:
             reasons += files.unshareable(entries)

@@ -32,6 +32,7 @@ INSIDE = (
     "frames",
     "resources/__init__.py",
     "resources/files.py",
+    "resources/pipes.py",
     "resources/fileobjects.py",
     "resources/standard.py",
     "machines/__init__.py",
