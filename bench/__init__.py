@@ -5,6 +5,6 @@ Every figure is a ratio against a floor that is measured in the same run and int
 slow or busy machine slows both sides; what is reported are medians. Nothing here asserts: a figure that
 misses its promise is printed as missed, since a shared machine's timing is no reason to fail a build.
 
-`figure` is the table of results; `overhead`, `moves`, `memory` and `commands` measure; `programs` are what
+`figure` is the table of results; `overhead`, `moves`, `memory`, `commands` and their like measure; `programs` are what
 they run.
 """

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commands, copies, images, memory, moves, overhead, scale, trust
+from bench import commands, copies, images, memory, moves, overhead, scale, threads, trust
 from bench.figure import Figure, keep, show
+from bench.threads import switches
 from sojourn.testing import LocalCluster
 
 OUT = Path(__file__).parents[1] / "out"
@@ -35,17 +36,25 @@ def main() -> None:
         ),
         "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 11),
     }
+    alone: dict[str, Callable[[bool], list[Figure]]] = {  # without a cluster
+        "threads": lambda quick: threads.measure(console, rounds=3 if quick else 7, scale=0.2 if quick else 1.0),
+        "switches": lambda quick: switches.measure(console, OUT, rounds=3 if quick else 9, scale=0.2 if quick else 1.0),
+    }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it works")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(parts)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join([*parts, *alone])}")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(parts):
+    if unknown := set(options.names) - set(parts) - set(alone):
         parser.error(f"no such figure: {', '.join(sorted(unknown))}")
     figures: list[Figure] = []
-    with LocalCluster(nodes=3) as local:
-        for name, part in parts.items():
-            if not options.names or name in options.names:
-                figures += part(local, options.quick)
+    for name, part in alone.items():
+        if not options.names or name in options.names:
+            figures += part(options.quick)
+    if not options.names or set(options.names) & set(parts):
+        with LocalCluster(nodes=3) as local:
+            for name, part in parts.items():
+                if not options.names or name in options.names:
+                    figures += part(local, options.quick)
     show(figures, console)
     console.print(f"kept in {keep(figures, OUT)}")
 

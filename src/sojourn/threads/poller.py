@@ -52,6 +52,8 @@ class Direction:
 class Poller:
     """What both have in common. Opens nothing before a descriptor is watched."""
 
+    levels = False  # it tells levels, not edges: what is not waited for must not be registered
+
     def __init__(self, call: Callable[[], object]) -> None:
         self.call = call  # an LWP that waits elsewhere, since nobody waits here
         self.seat = _thread.allocate_lock()  # of the LWP that waits here
@@ -94,7 +96,8 @@ class Poller:
             waiters = watched.waiters[direction]
             waiters.append(wait)
             try:
-                self._interest(fd, watched, new=new)
+                if new or self.levels:
+                    self._interest(fd, watched, new=new)
             except OSError as error:  # closed meanwhile, or of a kind that is never waited for
                 waiters.remove(wait)
                 if new:
@@ -134,8 +137,9 @@ class Poller:
     def wait(self, seconds: float | None) -> None:
         """Until an event, a rouse, or the time has come. Wakes who waited for what has come."""
         claimed: list[Wait] = []
+        ear = -1 if self._ears is None else self._ears[0]
         for fd, readable, writable in self._events(seconds):
-            if self._ears is not None and fd == self._ears[0]:
+            if fd == ear:
                 try:
                     os.read(fd, 4096)
                 except BlockingIOError:
@@ -148,11 +152,12 @@ class Poller:
                 for direction, came in ((READ, readable), (WRITE, writable)):
                     if came:
                         waiters = watched.waiters[direction]
-                        woken = [wait for wait in waiters if wait.claim()]
-                        waiters.clear()
+                        woken = [wait for wait in waiters if wait.claim()] if waiters else waiters
                         watched.edges[direction] = not woken
                         claimed += woken
-                self._interest(fd, watched, new=False)
+                        waiters.clear()
+                if self.levels:
+                    self._interest(fd, watched, new=False)
         for wait in claimed:
             wait.wake()
 
@@ -215,6 +220,8 @@ class EdgePoller(Poller):
 
 class PortablePoller(Poller):
     """What `selectors` has: levels, so that a descriptor is registered while somebody waits for it."""
+
+    levels = True
 
     _selector: selectors.BaseSelector
 

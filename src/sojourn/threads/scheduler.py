@@ -374,6 +374,8 @@ class Scheduler:
 
     def gone(self, lwp: Lwp) -> None:
         self.lwps.pop(lwp.number, None)
+        if self.witness is not None:
+            self.witness.leave(lwp.number)
 
     def has_work(self) -> bool:
         return any(processor.queue for processor in self.processors)

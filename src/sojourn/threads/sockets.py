@@ -180,7 +180,12 @@ class Listener(Socket):
 
 
 async def getaddrinfo(host: str | None, port: int | str, **keywords: Any) -> list[Any]:
-    """As `socket.getaddrinfo`, which asks name servers and may take long: on a kernel-level thread."""
+    """As `socket.getaddrinfo`, which asks name servers and may take long: then on a kernel-level thread."""
+    try:  # a number needs no server
+        flags = keywords.get("flags", 0) | socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return socket.getaddrinfo(host, port, **{**keywords, "flags": flags})
+    except socket.gaierror:
+        pass
     return await offload(socket.getaddrinfo, host, port, **keywords)
 
 

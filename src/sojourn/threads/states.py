@@ -128,6 +128,11 @@ class Witness:
             else:
                 self._lwps[number] = following
 
+    def leave(self, number: int) -> None:
+        """An LWP has ended, whatever it had."""
+        with self._guard:
+            self._lwps.pop(number, None)
+
     def states(self) -> dict[int, State]:
         """Every thread alive, as it was told."""
         with self._guard:
