@@ -1,6 +1,8 @@
 """`python -m bench.threads.work PEER WORK N`: one piece of work by one way of having threads, in a process of its
 own; the numbers as JSON on stdout.
 
+Microseconds are of processor time, all threads of the process together: what it costs, whoever else is on the machine.
+
 | work | what is measured |
 |---|---|
 | `create` | create, run and finish: microseconds each |
@@ -27,6 +29,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 pc = time.perf_counter
+cpu = time.process_time
 BLOCKERS, BLOCK, NAP, LATE_FOR = 8, 0.1, 0.05, 3.0
 ROUNDS = 5  # of each connection of `echo`
 
@@ -61,9 +64,9 @@ class Coroutines:
         async def nothing() -> None:
             pass
 
-        began = pc()
+        began = cpu()
         await self.together([(nothing,)] * count)
-        return {"us": (pc() - began) / count * 1e6}
+        return {"us": (cpu() - began) / count * 1e6}
 
     async def memory(self, count: int) -> dict[str, float]:
         event, measured = self.event(), 0
@@ -88,9 +91,9 @@ class Coroutines:
             for _ in range(count):
                 await sleep(0)
 
-        began = pc()
+        began = cpu()
         await self.together([(switches,)] * 2)
-        return {"us": (pc() - began) / count / 2 * 1e6}
+        return {"us": (cpu() - began) / count / 2 * 1e6}
 
     async def pingpong(self, count: int) -> dict[str, float]:
         (put, get), (put_back, get_back) = self.channel(), self.channel()
@@ -104,9 +107,9 @@ class Coroutines:
             for _ in range(count):
                 await put_back(await get())
 
-        began = pc()
+        began = cpu()
         await self.together([(pings,), (pongs,)])
-        return {"us": (pc() - began) / count / 2 * 1e6}
+        return {"us": (cpu() - began) / count / 2 * 1e6}
 
     async def fanin(self, count: int) -> dict[str, float]:
         put, get = self.channel()
@@ -119,9 +122,9 @@ class Coroutines:
             for _ in range(count // 10 * 10):
                 await get()
 
-        began = pc()
+        began = cpu()
         await self.together([(puts,)] * 10 + [(gets,)])
-        return {"us": (pc() - began) / count * 1e6}
+        return {"us": (cpu() - began) / count * 1e6}
 
     async def late(self, count: int) -> dict[str, float]:
         late: list[float] = []
@@ -172,18 +175,17 @@ def ours(kind: str) -> Callable[[str, int], dict[str, float]]:
                     group.spawn(answers, connection)
 
         async def asks() -> None:
-            nonlocal began
             async with await threads.connect(*address) as connection:
                 await ready.wait()
                 for _ in range(ROUNDS):
                     await connection.sendall(b"hello")
                     await connection.recv(4096)
 
-        began, ready = 0.0, threads.Barrier(count)
+        ready = threads.Barrier(count)
         server = threads.spawn(serves)
-        began = pc()
+        began = cpu()
         await together([(asks,)] * count)
-        took = pc() - began
+        took = cpu() - began
         listener.close()
         await server
         return {"us": took / count / ROUNDS * 1e6}
@@ -224,9 +226,9 @@ def asyncios(runner: str) -> Callable[[str, int], dict[str, float]]:
         server = await asyncio.start_server(answers, "127.0.0.1", 0, backlog=1024)
         address = server.sockets[0].getsockname()
         ready = asyncio.Barrier(count)
-        began = pc()
+        began = cpu()
         await together([(asks,)] * count)
-        took = pc() - began
+        took = cpu() - began
         server.close()
         return {"us": took / count / ROUNDS * 1e6}
 
@@ -266,9 +268,9 @@ def trios() -> Callable[[str, int], dict[str, float]]:
             serve = functools.partial(trio.serve_tcp, answers, 0, host="127.0.0.1")
             listeners = await nursery.start(serve)
             port = listeners[0].socket.getsockname()[1]
-            began = pc()
+            began = cpu()
             await together([(asks,)] * count)
-            took = pc() - began
+            took = cpu() - began
             nursery.cancel_scope.cancel()
         return {"us": took / count / ROUNDS * 1e6}
 
@@ -289,9 +291,9 @@ class Blocking:
         return getattr(self, what)(count)
 
     def create(self, count: int) -> dict[str, float]:
-        began = pc()
+        began = cpu()
         self.together([(int,)] * count)
-        return {"us": (pc() - began) / count * 1e6}
+        return {"us": (cpu() - began) / count * 1e6}
 
     def memory(self, count: int) -> dict[str, float]:
         event, measured = self.event(), 0
@@ -311,9 +313,9 @@ class Blocking:
             for _ in range(count):
                 self.sleep(0)
 
-        began = pc()
+        began = cpu()
         self.together([(switches,)] * 2)
-        return {"us": (pc() - began) / count / 2 * 1e6}
+        return {"us": (cpu() - began) / count / 2 * 1e6}
 
     def pingpong(self, count: int) -> dict[str, float]:
         there, back = self.queue(100), self.queue(100)
@@ -327,9 +329,9 @@ class Blocking:
             for _ in range(count):
                 back.put(there.get())
 
-        began = pc()
+        began = cpu()
         self.together([(pings,), (pongs,)])
-        return {"us": (pc() - began) / count / 2 * 1e6}
+        return {"us": (cpu() - began) / count / 2 * 1e6}
 
     def fanin(self, count: int) -> dict[str, float]:
         channel = self.queue(100)
@@ -342,9 +344,9 @@ class Blocking:
             for _ in range(count // 10 * 10):
                 channel.get()
 
-        began = pc()
+        began = cpu()
         self.together([(puts,)] * 10 + [(gets,)])
-        return {"us": (pc() - began) / count * 1e6}
+        return {"us": (cpu() - began) / count * 1e6}
 
     def late(self, count: int) -> dict[str, float]:
         late: list[float] = []
@@ -385,9 +387,9 @@ class Blocking:
                     connection.sendall(b"hello")
                     connection.recv(4096)
 
-        began = pc()
+        began = cpu()
         self.together([(serves,)] + [(asks,)] * count)
-        took = pc() - began
+        took = cpu() - began
         listener.close()
         return {"us": took / count / ROUNDS * 1e6}
 

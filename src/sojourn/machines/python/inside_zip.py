@@ -30,6 +30,7 @@ INSIDE = (
     "model/__init__.py",
     "model/binding.py",
     "frames",
+    "threads",
     "resources/__init__.py",
     "resources/files.py",
     "resources/pipes.py",
