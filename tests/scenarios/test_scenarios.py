@@ -25,7 +25,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 NEEDS = {
     "numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy",
-    "sympy_dummies": "sympy", "user_threads": "sojourn",
+    "sympy_dummies": "sympy", "user_threads": "sojourn", "user_threads_on_lwps": "sojourn",
 }
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
 ATTEMPTS = 6  # to move a program before it ends: the first time, each node has its imports to learn

@@ -135,6 +135,9 @@ class Lwp:
         if self.kernel is not None:
             self.kernel.join()
 
+    def alive(self) -> bool:
+        return self.kernel is not None and self.kernel.is_alive()
+
     def rouse(self) -> None:
         """Something is there for it."""
         if self.polling:

@@ -129,6 +129,7 @@ class Scheduler:
         self.idlers: deque[Lwp] = deque()
         self.spares: deque[Lwp] = deque()
         self.lwps: dict[int, Lwp] = {}  # by number
+        self.leaving: list[Lwp] = []  # those that are on their last lines
         self.poller: Poller = make_poller(portable, self.rouse)
         self.monitor: Monitor | None = None
         self.root = Root(self)
@@ -235,8 +236,11 @@ class Scheduler:
         if self.monitor is not None:
             self.monitor.stop()
         if wait:
-            for lwp in list(self.lwps.values()):
+            with guard:
+                left = [*self.lwps.values(), *self.leaving]
+            for lwp in left:
                 lwp.join()
+            self.leaving.clear()
         for ender in self.enders:
             ender()
         self.poller.close()
@@ -373,7 +377,10 @@ class Scheduler:
             lwp.rouse()
 
     def gone(self, lwp: Lwp) -> None:
-        self.lwps.pop(lwp.number, None)
+        with guard:
+            self.leaving = [each for each in self.leaving if each.alive()]
+            self.leaving.append(lwp)
+            self.lwps.pop(lwp.number, None)
         if self.witness is not None:
             self.witness.leave(lwp.number)
 
