@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import pickle
 import random
 import sys
@@ -16,17 +17,21 @@ from types import CodeType, FrameType
 from typing import Any
 
 import carrier
+import worlds
 from stage import Stage, difference, opcodes
 
 from sojourn.errors import Unmovable
 from sojourn.frames.capture import Pin, capture_stack
 
+_ASYNCIO = f"{os.sep}asyncio{os.sep}"
+
 
 class Recorder:
     """Captures at opcode events of the frames of one program."""
 
-    def __init__(self, stage: Stage, *, visits: int, sample: int | None, seed: int) -> None:
+    def __init__(self, stage: Stage, *, visits: int, sample: int | None, seed: int, world: bool) -> None:
         self.stage = stage
+        self.world = world
         self.visits = visits
         self.sample = sample
         self.random = random.Random(seed)
@@ -48,7 +53,7 @@ class Recorder:
             self._take(frame)
 
     def _covers(self, code: CodeType) -> bool:
-        return code.co_filename == self.stage.program
+        return code.co_filename == self.stage.program or (self.world and _ASYNCIO in code.co_filename)
 
     def _wanted(self, frame: FrameType) -> bool:
         key = frame.f_code, frame.f_lasti
@@ -59,7 +64,8 @@ class Recorder:
 
     def _take(self, frame: FrameType) -> None:
         try:
-            image = carrier.dump(capture_stack(frame, base=self.base, mode="exact"))
+            stack = capture_stack(frame, base=self.base, mode="exact")
+            image = worlds.dump(stack) if self.world else carrier.dump(stack)
         except Pin as pin:
             self.pinned = id(pin.frame)
             self.pins[f"{pin.frame.f_code.co_qualname}:{pin.frame.f_lineno} {pin.why}"] += 1
@@ -68,22 +74,27 @@ class Recorder:
         except Exception:
             self.errors[traceback.format_exc(limit=-4)] += 1
         else:
-            self.images.append((frame.f_code.co_qualname, frame.f_lasti, self.stage.out.tell(), image))
+            told = 0 if self.world else self.stage.out.tell()  # with the world, what was printed travels
+            self.images.append((frame.f_code.co_qualname, frame.f_lasti, told, image))
 
 
 def main(options: dict[str, Any]) -> None:
     program: str = options["program"]
     stage = Stage(program)
-    recorder = Recorder(stage, visits=options["visits"], sample=options["sample"], seed=options["seed"])
+    recorder = Recorder(
+        stage, visits=options["visits"], sample=options["sample"], seed=options["seed"], world=options["world"]
+    )
     code = compile(Path(program).read_text(), program, "exec")
 
     undisturbed = Stage(program)
     undisturbed.play(lambda: exec(code, undisturbed.main.__dict__))
+    surveyed = worlds.survey() if options["world"] else {}
     stage.play(lambda: recorder.run(code))
     output = undisturbed.out.getvalue()
     if stage.out.getvalue() != output:
         recorder.errors["capturing has changed the run:\n" + difference(output, stage.out.getvalue())] += 1
     record = {
+        **surveyed,
         "program": program, "output": output, "images": recorder.images, "pins": dict(recorder.pins),
         "refusals": dict(recorder.refusals), "errors": dict(recorder.errors),
     }  # fmt: skip

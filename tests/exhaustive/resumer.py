@@ -11,9 +11,11 @@ import os
 import pickle
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import carrier
+import worlds
 from stage import Stage, difference
 
 from sojourn.frames.resume import build, forget_makers
@@ -29,14 +31,23 @@ def rest_of(program: str, image: bytes) -> str:
     return stage.out.getvalue()
 
 
-def check(program: str, image: bytes, expected: str) -> str | None:
+def whole(program: str, image: bytes) -> str:
+    """The output of a program that was resumed with its world: what it had printed before is in it."""
+    stage = Stage(program)
+    go_on = worlds.load(image)
+    stage.main, stage.out = sys.modules["__main__"], sys.stdout
+    stage.play(go_on)
+    return stage.out.getvalue()
+
+
+def check(program: str, image: bytes, expected: str, run: Callable[[str, bytes], str]) -> str | None:
     """What is wrong with the resumed image, found out in a child; None if nothing is."""
-    reading, writing = os.pipe()
+    reading, writing = map(worlds.above, os.pipe())
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
-            got = rest_of(program, image)
+            got = run(program, image)
             answer = "" if got == expected else difference(expected, got)
         except BaseException:
             answer = traceback.format_exc()
@@ -54,9 +65,12 @@ def main(file: str) -> None:
     with open(file, "rb") as source:
         record: dict[str, Any] = pickle.load(source)
     output: str = record["output"]
+    if "baseline" in record:
+        worlds.prepare(record)
+    run = whole if "baseline" in record else rest_of
     failures: list[dict[str, Any]] = []
     for where, offset, position, image in record["images"]:
-        wrong = check(record["program"], image, output[position:])
+        wrong = check(record["program"], image, output[position:], run)
         if wrong is not None:
             failures.append({"where": where, "offset": offset, "wrong": wrong})
     print(json.dumps(failures))

@@ -6,6 +6,9 @@ Every image (the first two visits of each position) is loaded by a process that 
 directory and another pid, and that has imported only the engine; the hash seed is the same. The rest of the program's
 output, and the traceback it may end with, must be equal to the undisturbed run's. `--sample N` takes every Nth image on
 average, at random with the seed. `--chain N` freezes one run N times in a row, each time going on in a fresh process.
+
+The programs in `programs/worlds` are asyncio's: their images have the library's state in them, and are taken inside of
+asyncio, too. They are not chained.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from stage import difference
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src"
 PROGRAMS = sorted((HERE / "programs").glob("*.py"))
+WITH_WORLD = sorted((HERE / "programs" / "worlds").glob("*.py"))  # whose library has state that must travel, too
 
 
 @dataclass
@@ -106,7 +110,7 @@ def exhaust(python: str, program: str | Path, *, visits: int = 2, sample: int | 
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/images"
         options = {"program": str(Path(program).resolve()), "visits": visits, "sample": sample, "seed": seed,
-                   "file": file}  # fmt: skip
+                   "file": file, "world": Path(program).parent.name == "worlds"}  # fmt: skip
         _run(python, str(HERE / "recorder.py"), json.dumps(options), cwd=str(HERE))
         failures = json.loads(_run(python, str(HERE / "resumer.py"), file, cwd=folder))
         summary = json.loads(_run(python, "-c", _SUMMARY, file, cwd=folder))

@@ -16,10 +16,11 @@ from tests.versions import ALL, python_of
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fuzz import Maker
-from run import PROGRAMS, chain, exhaust
+from run import PROGRAMS, WITH_WORLD, chain, exhaust
 
 WHOLE = "3.11"  # the version that `make test` takes every image of
 SAMPLE = 10  # of the others it takes one image of so many
+SAMPLE_OF_WORLDS = 60  # an image with the whole world takes ten times as long
 CHAINED = 2  # and freezes so many of the programs again and again
 LARGE = {"boundaries", "generators"}  # programs of which a sample is enough, when there is no time for everything
 HOPS = 10
@@ -33,6 +34,18 @@ def test_every_image_goes_on_as_the_original(version: str, program: Path, seed: 
     report = exhaust(python_of(version), program, sample=None if whole else SAMPLE, seed=seed)
     print(report)
     assert report.images > (500 if whole else 20)
+    assert report.good, report
+
+
+@pytest.mark.parametrize("program", WITH_WORLD, ids=lambda program: program.stem)
+@pytest.mark.parametrize("version", ALL)
+def test_every_image_with_its_world_goes_on(version: str, program: Path, seed: int, thorough: bool) -> None:
+    """In the program and in asyncio itself."""
+    report = exhaust(
+        python_of(version), program, visits=1, sample=None if thorough else SAMPLE_OF_WORLDS, seed=seed
+    )
+    print(report)
+    assert report.images > (2500 if thorough else 20)
     assert report.good, report
 
 

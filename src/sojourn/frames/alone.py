@@ -22,7 +22,7 @@ from typing import Any
 
 from sojourn.errors import BadImage, Refused, SojournError, Unmovable, UsageError
 
-from . import api
+from . import api, loops
 from .capture import Mode, Pin, capture_stack
 from .safepoint import SIGNAL, SafePoint
 from .threads.gathering import Elsewhere, Gathering
@@ -30,6 +30,7 @@ from .threads.gathering import Elsewhere, Gathering
 _SEED = "PYTHONHASHSEED"
 _TAP = 0.02
 _PATIENCE = 200  # attempts at opcodes before something that cannot travel is reported
+_PATIENCE_TAPS = 50  # signals until a loop that lets nobody in is reported
 FROZEN = 75  # exit status of a process that was frozen (EX_TEMPFAIL: to be continued)
 
 
@@ -94,6 +95,7 @@ class _Freezer:
         self.attempts = 0
         self.not_before = 0.0
         self.busy = False
+        self.taps = 0
         self.began = 0.0
         self.figures: dict[str, Any] = {}
 
@@ -106,6 +108,11 @@ class _Freezer:
             return
         if self.safepoint.active:
             self.safepoint.retap(frame)
+            self.taps += 1
+            if self.taps == _PATIENCE_TAPS and not self.attempts and (reasons := loops.objections()):
+                self.safepoint.cancel()
+                self.attempts = _PATIENCE
+                _refuse(Unmovable("the program's event loop cannot travel", reasons=reasons))
         elif not self.attempts:
             self.began = time.perf_counter()
             self.safepoint.request(self.attempt, frame)
@@ -158,7 +165,7 @@ class _Freezer:
             self.gathering.release()
             if self.attempts < _PATIENCE:
                 return False
-            _report({"error": refused.to_wire()})
+            _refuse(refused)
             return True
         finally:
             os.close(fd)
@@ -174,6 +181,14 @@ class _Freezer:
 def _report(what: dict[str, Any]) -> None:
     if "SOJOURN_REPORT" in os.environ:
         os.write(2, api.file.encode(what).encode() + b"\n")
+
+
+def _refuse(error: SojournError) -> None:
+    """Tell it; the program goes on."""
+    if "SOJOURN_REPORT" in os.environ:
+        _report({"error": error.to_wire()})
+    else:
+        fail(error)
 
 
 def _freeze_after(seconds: float) -> None:

@@ -73,7 +73,9 @@ def _reduce_task(obj: Any, dumper: Dumper) -> Any:
 def _state_of(obj: Any) -> list[Any]:
     found, show = tasks.words(), tasks.shown
     loop = found.read(obj, "loop")
-    state = show(obj, "_state") if loop is not None else None  # None: made, but its `__init__` has not run
+    if loop is None:  # made, but its `__init__` has not run: C shows nothing of it
+        return [None, None, False, None, None, [], [None] * len(_KEPT), [False, False], None, [], _own(obj)]
+    state = show(obj, "_state")
     callbacks = [part for pair in show(obj, "_callbacks") or () for part in pair] if state == "PENDING" else []
     value = show(obj, "_result") if show(obj, "_exception") is None else show(obj, "_exception")
     failed = show(obj, "_exception") is not None
@@ -82,8 +84,12 @@ def _state_of(obj: Any) -> list[Any]:
     flags = [show(obj, "_log_traceback"), show(obj, "_asyncio_future_blocking")]
     waiters = list(show(obj, "_asyncio_awaited_by") or ()) if _TELLS_WAITERS else []
     debug = show(obj, "_source_traceback")
-    own = [part for item in tasks.attributes(obj).items() for part in item]
-    return [loop, state, failed, value, message, callbacks, kept, flags, _placed(obj, debug), waiters, own]
+    return [loop, state, failed, value, message, callbacks, kept, flags, _placed(obj, debug), waiters, _own(obj)]
+
+
+def _own(obj: Any) -> list[Any]:
+    """What the program has set on it."""
+    return [part for item in tasks.attributes(obj).items() for part in item]
 
 
 _KEPT = ("cancelled", "traceback")

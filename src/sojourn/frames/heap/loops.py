@@ -38,7 +38,7 @@ def _reduce_loop(loop: Any, dumper: Dumper) -> Any:
             "an event loop of another make than asyncio's own",
             "run the program with asyncio.run, without an event loop policy or a loop factory",
         )
-    if vars(loop)["_thread_id"] == _thread.get_ident():
+    if vars(loop).get("_thread_id") == _thread.get_ident():  # inside of its `__init__` there is none yet
         dumper.later(fill_loop, loop, None)
     return dumper.reduce_instance(loop, dumper)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from frozen_program import refused, survive
 
 
@@ -172,6 +173,23 @@ def test_a_loop_of_another_make_is_refused_by_name(tmp_path: Path) -> None:
         tmp_path,
     )
     assert "__main__.Mine" in report and "asyncio.run" in report, report
+
+
+def test_a_loop_that_is_no_python_is_refused_by_name(tmp_path: Path) -> None:
+    """It lets nobody in while it runs: it is told after a second's worth of signals."""
+    pytest.importorskip("uvloop")
+    report = refused(
+        """
+        import asyncio, os, signal, uvloop
+        async def main():
+            for _ in range(60):
+                os.kill(os.getpid(), signal.SIGURG)
+                await asyncio.sleep(0)
+        uvloop.run(main())
+        """,
+        tmp_path,
+    )
+    assert "uvloop.Loop" in report and "asyncio.run" in report, report
 
 
 def test_a_transport_that_is_connected_is_refused_with_its_peer(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ async def settle():
         await asyncio.sleep(0)
 
 
+unmade = []  # their `__init__` has not run
+
+
 def make():
     loop, log = asyncio.new_event_loop(), []
     waited, done, failed, cancelled = (loop.create_future() for _ in range(4))
@@ -57,6 +60,7 @@ def make():
     doomed.cancel("second")
     timer = loop.call_later(0.05, log.append, "timer")
     loop._write_to_self()
+    unmade.extend([asyncio.Task.__new__(asyncio.Task), Marked.__new__(Marked)])
     return [loop, log, waited, done, failed, cancelled, marked, waiting, on_failure, given_up, new, doomed, timer]
 
 
@@ -65,6 +69,8 @@ def check(made):
     assert type(waited) is asyncio.Future and type(waiting) is asyncio.Task and type(marked) is Marked
     assert marked.note == "a note" and marked.me == [marked]
     assert done.done() and done.result() == [done]
+    assert [type(each) for each in unmade] == [asyncio.Task, Marked]
+    assert all(each._loop is None for each in unmade) and unmade[0]._coro is None
     assert repr(failed.exception()) == "ValueError('no')" and cancelled.cancelled()
     try:
         cancelled.result()
