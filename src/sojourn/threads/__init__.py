@@ -36,10 +36,11 @@ written with `async def`, and what only a C stack could suspend is a plain funct
   bytecodes: what is shared needs a lock.
 
 ## Map
-`states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine.
-`group`, `sync`, `channel`, `timers`, `local`, `waiting`, `orders`: what threads do. `poller`, `descriptors`, `sockets`,
-`children`: what the world does. `asynced`, `pools`: other people's loops, other processes. `reports`, `dumping`:
-looking. `endings`: fork and the end of the interpreter. What few need is loaded on first use.
+`states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine;
+`parking`, `kinds`: parts of it. `group`, `sync`, `barrier`, `channel`, `timers`, `local`, `waiting`, `orders`: what
+threads do. `poller`, `descriptors`, `sockets`, `children`: what the world does. `asynced`, `pools`: other people's
+loops, other processes. `reports`, `dumping`: looking. `endings`: fork and the end of the interpreter. What few need is
+loaded on first use.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import UsageError, WrongState
+from sojourn.threads.barrier import Barrier, BrokenBarrier
 from sojourn.threads.channel import Channel, Closed, Empty, Full
 from sojourn.threads.face import post, report, run, scheduler_of, spawn, upcall
 from sojourn.threads.group import Group, Timeout, current, timeout
@@ -56,7 +58,7 @@ from sojourn.threads.orders import Deadlock, RankError
 from sojourn.threads.reports import BlockingWarning, Report, Upcall
 from sojourn.threads.scheduler import Kind, Scheduler
 from sojourn.threads.states import State
-from sojourn.threads.sync import Barrier, BrokenBarrier, Condition, Event, Lock, Semaphore
+from sojourn.threads.sync import Condition, Event, Lock, Semaphore
 from sojourn.threads.thread import Cancelled, Thread, switch
 from sojourn.threads.timers import every, sleep, sleep_forever, sleep_until
 from sojourn.threads.verdicts import Rules, Verdict

@@ -18,12 +18,12 @@ from __future__ import annotations
 import _thread
 import threading
 import time
-from collections import deque
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sojourn.threads import endings
+from sojourn.threads.parking import Processor, park, rest
 from sojourn.threads.states import State, Step, Turn
 from sojourn.threads.thread import Bell, Cancelled, Thread, Wait, carriers
 
@@ -39,52 +39,6 @@ HEARING = 0.2  # seconds after which an LWP on the main kernel-level thread hear
 POLL_EVERY = 0.001  # seconds between two looks at descriptors while there is enough to run
 SPARE_FOR = 5.0  # seconds after which a spare LWP that nobody has called ends
 
-Timed = tuple[float, int, "Wait | Alarm"]
-
-
-def park(thread: Thread[Any], wait: Wait, lwp: Lwp | None = None) -> None:
-    """Its coroutine stands still: let it be woken up. Touches nothing of it once somebody may have done so.
-
-    `lwp`: on which that happens, and whose timers may be used; none is needed by a thread that has a home.
-    """
-    scheduler = thread.scheduler
-    if (witness := scheduler.witness) is not None:
-        witness.step(thread.number, Step.PARKED)
-    wait.thread = thread
-    wait.armed = [None]
-    thread.wait = wait
-    if wait.until is not None and lwp is not None and thread.home is None:
-        scheduler.timer(lwp, wait.until, wait)
-    source = wait.source
-    if source is not None and not source.enqueue(wait):
-        wait.wake()
-    elif thread.pending is not None and wait.claim():
-        wait.interrupted = True
-        wait.wake()
-
-
-def rest(bell: Bell, wait: Wait) -> bool:
-    """At home: until the wait is over. False: its time has come first."""
-    while wait.armed is not None:  # who has claimed it sets that last
-        left = None if wait.until is None else wait.until - monotonic()
-        if left is not None and left <= 0 and wait.claim():
-            wait.wake()
-            return False
-        bell.heard(left)
-    return True
-
-
-class Processor:
-    """The right to carry threads: a run queue, and the timers of those who sleep."""
-
-    __slots__ = ("number", "polled", "purge_at", "queue", "timers")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.queue: deque[Thread[Any]] = deque()
-        self.timers: list[Timed] = []
-        self.purge_at = 1000  # timers; so many are looked through for those that are over
-        self.polled = 0.0
 
 
 class Lwp:

@@ -128,6 +128,7 @@ class Monitor:
             lwp.seen_at = now
             lwp.cpu_at = lwp.cpu_last = probe.cpu_time(lwp.clock)
             lwp.looked_at = now
+            lwp.told = False
             return
         wall = now - lwp.seen_at
         if lwp.told or wall < self._rules.tick / 2:
@@ -143,7 +144,7 @@ class Monitor:
         action = act(verdict, wall, self._computing, self._cores, self._rules)
         if action is Action.NOTHING:
             return
-        if lwp.lent:
+        if lwp.lent or lwp.robbed:
             if action is Action.HAND_OFF:
                 self._tell(lwp, thread, verdict, call, wall)
             return
@@ -163,7 +164,8 @@ class Monitor:
             # From here on the LWP cannot leave its slice. It may have begun another one before: nobody's offence.
             lwp.mistaken = lwp.thread is not thread or thread.switches != switches
             if lwp.mistaken:
-                lwp.preempted = False
+                lwp.preempted = lwp.told = False
+                lwp.place = None
             if (witness := self._scheduler.witness) is not None and lwp.thread is not None:
                 witness.step(lwp.thread.number, Step.CAUGHT)
                 witness.turn(lwp.number, Turn.CAUGHT)
@@ -176,10 +178,13 @@ class Monitor:
             self._call_up(event, lwp, thread, frame, wall)
 
     def _tell(self, lwp: Lwp, thread: Thread[Any], verdict: Verdict, call: bytes | None, wall: float) -> None:
-        """A pinned thread blocks the LWP that it has for that; it is only told."""
+        """A thread blocks an LWP that has no processor which could be handed on; it is only told."""
         frame = probe.frame_of(lwp.ident)
-        lwp.caught_at, lwp.preempted, lwp.told = lwp.seen_at, False, True
-        lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
+        with guard:
+            if lwp.thread is not thread or thread.switches != lwp.seen_switches or not (lwp.lent or lwp.robbed):
+                return  # it has gone on meanwhile
+            lwp.caught_at, lwp.preempted, lwp.mistaken, lwp.told = lwp.seen_at, False, False, True
+            lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
         self._call_up(Event.BLOCKED, lwp, thread, frame, wall)
 
     # on the LWP that was blocked

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import _thread
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sojourn.threads.thread import Thread
 from sojourn.threads.verdicts import Verdict
@@ -28,8 +27,7 @@ class BlockingWarning(RuntimeWarning):
     """A call blocked for longer than `Scheduler(warn=…)` says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line of the program."""
 
     file: str
@@ -46,8 +44,7 @@ class Place:
         return f"{self.file}:{self.line} in {self.function}"
 
 
-@dataclass(frozen=True, slots=True)
-class Upcall:
+class Upcall(NamedTuple):
     """One event, told to the program."""
 
     event: Event
@@ -63,16 +60,16 @@ class Upcall:
         return f"{self.thread.name} {self.event} {self.seconds:.3f} s{call}, {self.place}"
 
 
-@dataclass(slots=True)
 class Row:
     """What was seen at one line."""
 
-    verdict: Verdict
-    call: str
-    times: int = 0
-    seconds: float = 0.0
-    longest: float = 0.0
-    threads: set[str] = field(default_factory=set[str])  # names of some of those that were there
+    def __init__(self, verdict: Verdict, call: str) -> None:
+        self.verdict = verdict
+        self.call = call
+        self.times = 0
+        self.seconds = 0.0
+        self.longest = 0.0
+        self.threads: set[str] = set()  # names of some of those that were there
 
     def add(self, seconds: float, name: str) -> None:
         self.times += 1

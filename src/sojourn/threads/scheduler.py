@@ -30,7 +30,6 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from enum import StrEnum
 from functools import partial
 from types import CoroutineType
 from typing import Any, TypeVar
@@ -38,27 +37,19 @@ from typing import Any, TypeVar
 from sojourn.errors import UsageError, WrongState
 from sojourn.threads import endings, probe
 from sojourn.threads.group import Alarm, Group
-from sojourn.threads.lwp import Lwp, Processor
+from sojourn.threads.kinds import COROUTINE, Kind, caller, flags_of
+from sojourn.threads.lwp import Lwp
 from sojourn.threads.monitor import Monitor
+from sojourn.threads.parking import Processor
 from sojourn.threads.poller import Poller, make_poller
 from sojourn.threads.states import State, Step, Witness
 from sojourn.threads.thread import Thread, Wait, carrier, carriers, guard
 from sojourn.threads.verdicts import Rules
 
 T = TypeVar("T")
-COROUTINE = 0x80 | 0x100  # flags of code: `async def`, or a generator that is used as one
 FEW = 4  # LWPs of a hybrid scheduler, unless told otherwise
 
 Chore = Callable[[Lwp], None]  # something that an LWP with a processor is to do
-
-
-class Kind(StrEnum):
-    """How threads are carried: see the module."""
-
-    USER = "user"
-    KERNEL = "kernel"
-    HYBRID = "hybrid"
-    ACTIVATIONS = "activations"
 
 
 class Root(Group):
@@ -264,7 +255,7 @@ class Scheduler:
         try:
             level = target.__code__.co_flags & COROUTINE
         except AttributeError:
-            level = _is_coroutine(target)
+            level = flags_of(target)
         if not self.pid or self.stopping or (self.closing and carrier() is None):  # who cleans up may need some
             raise WrongState("the scheduler takes no threads", advice="spawn between its start and its end")
         thread: Thread[Any]
@@ -282,7 +273,7 @@ class Scheduler:
         group.children.add(thread)
         if self.witness is not None:
             self.witness.begin(thread.number)
-            thread.origin = _caller()
+            thread.origin = caller()
         if thread.function is not None or self.kind is Kind.KERNEL:
             self.lend(thread)
         else:
@@ -431,23 +422,3 @@ class Scheduler:
         with guard:
             thread.home = None
             probe.raise_nothing_in(lwp.ident)
-
-
-def _is_coroutine(target: Any) -> int:
-    """Flags of what has no code itself: partial objects, instances with `async def __call__`."""
-    while isinstance(target, partial):
-        target = target.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if type(target) is CoroutineType:
-        return 0
-    for function in (target, type(target).__dict__.get("__call__")):
-        if (code := getattr(function, "__code__", None)) is not None:
-            return code.co_flags & COROUTINE
-    return 0
-
-
-def _caller() -> tuple[str, int]:
-    """Where the program called us: the first frame outside of this package."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame.f_back is not None and probe.ours(frame):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno

@@ -16,8 +16,8 @@ The CPU clock tells who computes from who would, but has no processor: preempted
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 COMPUTES = 0.1  # share of the time on a processor from which on a thread is said to compute
 LATE = 0.002  # seconds; a monitor that is later than this had to wait for the interpreter lock, or for a processor
@@ -38,8 +38,7 @@ class Action(StrEnum):
     PREEMPT = "preempt"  # likewise, since it has used it for long enough
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What was seen of one LWP."""
 
     call: bytes | None  # the text of `syscall`; None where the kernel does not tell
@@ -49,8 +48,7 @@ class Sight:
     late: float  # seconds that the monitor itself was late: it waited for the interpreter lock
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """How patient the monitor is, in seconds and catches."""
 
     tick: float = 0.001  # between two looks; a slice that is seen at two of them is looked into
@@ -93,12 +91,12 @@ def act(verdict: Verdict, wall: float, computing: int, cores: int, rules: Rules)
     return Action.NOTHING
 
 
-@dataclass(slots=True)
 class Offences:
     """How often a thread was caught blocking of late."""
 
-    count: int = 0
-    first: float = 0.0
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = 0.0
 
     def caught(self, now: float, rules: Rules) -> bool:
         """Once more. True: it does that repeatedly, and is to have an LWP of its own."""

@@ -15,7 +15,8 @@ from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sojourn.errors import UsageError
-from sojourn.threads.lwp import Lwp, park, rest
+from sojourn.threads.lwp import Lwp
+from sojourn.threads.parking import park, rest
 from sojourn.threads.states import Step
 from sojourn.threads.thread import Bell, Thread, Wait, carrier, carriers
 

@@ -76,44 +76,52 @@ def test_many_block_at_once(run: Run) -> None:
 def test_upcalls_tell_who_where_and_how_long(run: Run) -> None:
     told: list[threads.Upcall] = []
 
+    reading, writing = os.pipe()
+
     async def blocks() -> None:
-        time.sleep(0.1)  # here
+        os.read(reading, 1)  # here
+
+    def tell(upcall: threads.Upcall) -> None:
+        if upcall.thread.name == "sleeper":
+            told.append(upcall)
+            if upcall.event == "blocked":
+                os.write(writing, b"x")
 
     async def main() -> str:
-        ends = [threads.upcall(event, told.append) for event in ("blocked", "unblocked", "preempted")]
-        other = threads.spawn(blocks, name="sleeper")
-        await threads.switch()
-        await other
+        ends = [threads.upcall(event, tell) for event in ("blocked", "unblocked", "preempted")]
+        await threads.spawn(blocks, name="sleeper")
         for end in ends:
             end()
-        time.sleep(0.02)  # of which nobody wants to know
         return str(threads.report())
 
     report = run(main, rules=PATIENT)
-    blocked, unblocked = [one for one in told if one.thread.name == "sleeper"]
+    os.close(reading)
+    os.close(writing)
+    blocked, unblocked = told
     assert (blocked.event, unblocked.event) == ("blocked", "unblocked")
     assert blocked.verdict is threads.Verdict.BLOCKED and blocked.frame is not None
     source = Path(__file__).read_text().splitlines()
     assert "# here" in source[blocked.place.line - 1] and blocked.place == unblocked.place
-    assert 0 < blocked.seconds < unblocked.seconds and unblocked.seconds >= 0.09
+    assert 0 < blocked.seconds < unblocked.seconds and blocked.call in ("read", "system call 0", "")
     assert "sleeper" in str(unblocked) and "test_activations.py" in str(unblocked)
     assert "sleeper" in report and "test_activations.py" in report
 
 
 def test_a_warning_names_the_line(run: Run) -> None:
     async def main() -> None:
-        time.sleep(0.05)
-        await threads.switch()
+        while not caught:  # however late the monitor is on a machine with much to do
+            time.sleep(0.05)
+            await threads.switch()
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run(main, warn=0.02)
-    (warning,) = [one for one in caught if one.category is threads.BlockingWarning]
+        run(main, warn=0.02, rules=PATIENT)
+    warning = next(one for one in caught if one.category is threads.BlockingWarning)
     assert warning.filename == __file__ and "thread main blocked" in str(warning.message)
 
 
 def test_who_computes_is_told_apart_and_loses_its_processor(run: Run) -> None:
-    """The one that computes is ended by another thread, which could not run otherwise."""
+    """Each that computes is ended by another thread, which could not run otherwise."""
     told: list[threads.Upcall] = []
     stop = False
 
@@ -125,18 +133,24 @@ def test_who_computes_is_told_apart_and_loses_its_processor(run: Run) -> None:
         nonlocal stop
         stop = True
 
+    def seen() -> list[threads.Upcall]:
+        return [one for one in told if one.thread.name == "computes"]
+
     async def main() -> None:
+        nonlocal stop
         threads.upcall("preempted", told.append)
         threads.upcall("blocked", told.append)
-        async with threads.Group() as group:
-            group.spawn(computes, name="computes")
-            group.spawn(stops)
+        for _ in range(100):  # beside neighbours who take the processors not each is seen for what it is
+            stop = False
+            async with threads.Group() as group:
+                group.spawn(computes, name="computes")
+                group.spawn(stops)
+            if any(one.verdict is threads.Verdict.COMPUTING for one in seen()):
+                return
 
     run(main, rules=threads.Rules(pin_after=1000, slice=0.01), lwps=1)
-    seen = [one for one in told if one.thread.name == "computes"]
-    # Beside neighbours who take the processors it cannot always be told whether it computes in Python or in C.
-    assert seen and all(one.verdict in (threads.Verdict.COMPUTING, threads.Verdict.RELEASED) for one in seen)
-    assert all(one.seconds >= 0.01 for one in seen if one.event == "preempted")
+    assert any(one.verdict is threads.Verdict.COMPUTING for one in seen()), [str(one) for one in told]
+    assert all(one.seconds >= 0.01 for one in seen() if one.event == "preempted")
 
 
 def test_c_code_without_the_lock_gives_its_processor_away(run: Run) -> None:
@@ -156,11 +170,11 @@ def test_c_code_without_the_lock_gives_its_processor_away(run: Run) -> None:
 
 def test_offenders_are_pinned_and_let_go_again(run: Run) -> None:
     async def offends(improved: threads.Event) -> None:
-        for _ in range(6):
+        me = threads.current()
+        while me.home is None:
             time.sleep(0.02)
             await threads.switch()
-        me = threads.current()
-        was_pinned.append(me.home is not None)
+        was_pinned.append(True)
         while me.home is not None:  # it blocks no more
             await threads.switch()
         improved.set()
@@ -187,15 +201,19 @@ def test_nobody_looks_under_other_kinds(run: Run) -> None:
 
 
 def test_what_an_upcall_raises_goes_no_further(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    def raises(told: Any) -> None:
+    told: list[Any] = []
+
+    def raises(upcall: Any) -> None:
+        told.append(upcall)
         raise ValueError("in an upcall")
 
     async def main() -> None:
         threads.upcall("blocked", raises)
-        time.sleep(0.05)
-        await threads.switch()
+        while not told:
+            time.sleep(0.05)
+            await threads.switch()
 
-    run(main)
+    run(main, rules=PATIENT)
     assert "in an upcall" in capsys.readouterr().err
 
 

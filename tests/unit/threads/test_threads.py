@@ -226,10 +226,14 @@ def test_time_limits(run: Run, kind: str) -> None:
             await threads.sleep_forever()
         with pytest.raises(TimeoutError), threads.timeout(0.01), threads.timeout(60):
             await threads.Channel[int]().get()
-        with threads.timeout(0.005) as limit:
-            limit.reschedule(60)
-            await threads.sleep(0.01)
+        with threads.timeout(60) as limit:
+            limit.reschedule(None)
+            await threads.sleep(0.001)
         assert not limit.expired
+        with pytest.raises(TimeoutError), threads.timeout(60) as limit:
+            limit.reschedule(0.01)
+            await threads.sleep_forever()
+        assert limit.expired
         with pytest.raises(TimeoutError):
             async with threads.Group(timeout=0.01) as group:
                 group.spawn(threads.sleep_forever)

@@ -158,6 +158,8 @@ def test_child_processes(run: Run, kind: str) -> None:
 
 
 def test_libraries_of_asyncio(run: Run) -> None:
+    begun: list[int] = []
+
     async def adds(one: int, other: int) -> int:
         await asyncio.sleep(0.001)
         return one + other
@@ -167,6 +169,7 @@ def test_libraries_of_asyncio(run: Run) -> None:
 
     async def stays(ended: list[int]) -> None:
         try:
+            begun.append(1)
             await asyncio.sleep(3600)
         finally:
             ended.append(1)
@@ -178,10 +181,13 @@ def test_libraries_of_asyncio(run: Run) -> None:
         with pytest.raises(LookupError, match="over there"):
             await threads.aio(fails())
         ended: list[int] = []
-        with pytest.raises(TimeoutError), threads.timeout(0.02):
-            await threads.aio(stays(ended))
-        await threads.aio(adds(0, 0))  # the loop has had its turn
-        assert ended == [1]
+        waits = threads.spawn(threads.aio, stays(ended))
+        while not begun:
+            await threads.sleep(0.001)
+        waits.cancel()
+        await waits.finished()
+        while not ended:  # the loop has to have its turn
+            await threads.aio(adds(0, 0))
         left = threads.spawn(threads.aio, stays(ended))  # cancelled with the scheduler
         while left.state != "waiting":
             await threads.switch()
