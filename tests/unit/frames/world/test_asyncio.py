@@ -134,6 +134,31 @@ def test_what_a_loop_sets_in_the_interpreter(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_what_runs_in_a_thread_goes_on_and_gives_its_result_to_the_loop(tmp_path: Path) -> None:
+    survive(
+        """
+        import asyncio, threading
+        began, may_end = threading.Event(), threading.Event()
+        def work():
+            began.set()
+            may_end.wait()
+            return threading.current_thread().name
+        async def main():
+            waiting = asyncio.create_task(asyncio.to_thread(work))
+            while not began.is_set():
+                await asyncio.sleep(0.001)
+            freeze()
+            may_end.set()
+            worker = await waiting
+            freeze()  # the executor is idle
+            assert await asyncio.get_running_loop().run_in_executor(None, work) == worker
+        asyncio.run(main())
+        assert threading.active_count() == 1
+        """,
+        tmp_path, moves=2,
+    )  # fmt: skip
+
+
 def test_a_registered_task_that_is_garbage(tmp_path: Path) -> None:
     """The library's set of tasks still refers to it; it does not travel, and the reference goes with it."""
     told = survive(
