@@ -110,10 +110,10 @@ def _reduce_unknown(obj: Any, dumper: Dumper) -> Any:
     if isinstance(reduced, str):
         return reduced
     make, arguments, *rest = reduced
+    if make is _NEW_OBJECT and arguments[0] is cls:  # what every object says: attributes and slots are in its state
+        return new_from, (plan.solid, *arguments), *rest
     if make is cls:
         make, arguments = new_initialized, (plan.solid, cls, *arguments)
-    elif make is _NEW_OBJECT and arguments[0] is cls:
-        make, arguments = new_from, (plan.solid, *arguments)
     if plan.attributes is not None or plan.slots:
         dumper.instances.append(obj)
     return make, arguments, *rest

@@ -60,6 +60,11 @@ class Shape(abc.ABC):
     def area(self): ...
 
 
+class Stream(io.BufferedIOBase):
+    def __init__(self):
+        self.fed = self.__dict__
+
+
 class Square(Shape):
     def area(self):
         return 4
@@ -70,7 +75,7 @@ def things():
         strict(decimal.Decimal, "1.50"), strict(datetime.datetime, 2024, 2, 29, 12), strict(datetime.date, 2024, 2, 29),
         strict(datetime.timedelta, 3), strict(array.array, "i", [1, 2]), strict(io.BytesIO, b"bytes"),
         strict(io.StringIO, "text"), strict(queue.SimpleQueue), strict(struct.Struct, "<I"), strict(itertools.count, 5),
-        strict(types.SimpleNamespace),
+        strict(types.SimpleNamespace), strict(Stream),
     ]  # fmt: skip
 
 
@@ -106,13 +111,14 @@ def make():
 
 
 def check(made):
-    (number, when, day, span, numbers, octets, text, jobs, layout, count, space), unit, zone, row, squares, *rest = made
+    (number, when, day, span, numbers, octets, text, jobs, layout, count, space, stream), unit, zone, row, squares, *rest = made
     for thing in made[0]:
         base = type(thing).__mro__[1]
         assert thing.tag == [base] and type(thing).__name__ == "Strict", thing
     assert number == decimal.Decimal("1.50") and str(number) == "1.50" and unit.unit == "m" and unit * 2 == 5
     assert (when.year, when.hour, day.day, span.days, list(numbers)) == (2024, 12, 29, 3, [1, 2])
     assert (octets.read(), text.read(), jobs.qsize(), layout.size, next(count)) == (b"bytes", "text", 0, 4, 5)
+    assert stream.fed["tag"] is stream.tag and not stream.closed
     assert datetime.datetime(2024, 1, 1, tzinfo=zone).isoformat().endswith("+03:00")
     assert list(row) == [0, 1, 4, 9] and list(squares) == [1, 4, 9, 16, 25, 36, 49, 64] and 9 in row
     square, (raw, numbers, gone, started, parts), shown, (begun, fresh, keyed) = rest
