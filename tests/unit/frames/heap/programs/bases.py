@@ -111,7 +111,8 @@ def make():
 
 
 def check(made):
-    (number, when, day, span, numbers, octets, text, jobs, layout, count, space, stream), unit, zone, row, squares, *rest = made
+    subclassed, unit, zone, row, squares, *rest = made
+    number, when, day, span, numbers, octets, text, jobs, layout, count, _, stream = subclassed
     for thing in made[0]:
         base = type(thing).__mro__[1]
         assert thing.tag == [base] and type(thing).__name__ == "Strict", thing
