@@ -101,7 +101,6 @@ class _Freezer:
 
     def install(self) -> None:
         _signal.signal(SIGNAL, self.signalled)
-        _signal.siginterrupt(SIGNAL, False)
 
     def signalled(self, number: int, frame: FrameType | None) -> None:
         if frame is None or self.busy:

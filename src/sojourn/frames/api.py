@@ -297,7 +297,7 @@ def _thaw(image: Image, match: Match | None, clock: Clocks, threads: crew.Crew |
         member = crew.member(ident)
         if thread is not None:
             vars(thread)["_native_id"] = member.native
-        member.do(set_variables, None, dict(zip(variables[::2], variables[1::2], strict=True)))
+        set_variables(ident, dict(zip(variables[::2], variables[1::2], strict=True)))
         if loop is not None:
             member.do(loops.restore_in, loop)
         member.take_on(build(records), mask)

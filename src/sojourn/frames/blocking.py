@@ -14,9 +14,11 @@ from __future__ import annotations
 import _signal  # pyright: ignore[reportMissingImports] (no stubs)
 import _thread
 import ctypes
+import gc
 import select
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -24,7 +26,7 @@ from typing import Any, NamedTuple
 from .analyze import VERSION, Facts, Instruction
 from .layout import GONE, LAYOUT, NULL, Frame, LiveObjects, plain
 from .memory import Memory
-from .sites import CALLS, keyword_names, lowest_operand
+from .sites import CALLS, fast_values, keyword_names, lowest_operand, unpacked_place
 from .waits import READS, Read, looping
 
 # Kinds of waiting: in which system call it is done is known to `threads.kernel`.
@@ -48,6 +50,7 @@ class Blocked(NamedTuple):
     receiver: int = 0  # the address of the object whose method it is
     names: tuple[str, ...] = ()  # of the keyword arguments
     entering: bool = False  # by `with`
+    unpacked: bool = False  # arguments are in a tuple, and others in a mapping
 
     @property
     def kind(self) -> str:
@@ -164,22 +167,53 @@ def is_blocked(
     depth = len(facts.kinds(instruction))
     if name == "BEFORE_WITH":
         return _entering(plain(view.word(facts.locals_count + depth - 1)), memory)
-    if name not in ("CALL", "PRECALL", "CALL_KW"):
+    if name not in CALLS:
         return None
     if LAYOUT.depth_is_pointer and view.saved_depth(facts.locals_count) != depth:
         return None
     lowest = facts.locals_count + lowest_operand(instruction, depth)
     first, second = plain(view.word(lowest)), plain(view.word(lowest + 1))
     callable, receiver = (second, 0) if first == 0 and VERSION < (3, 13) else (first, second)
+    if unpacked := name == "CALL_FUNCTION_EX":
+        if VERSION < (3, 13) and first != 0:
+            return None  # its result
+        receiver = 0
     row = _blocking(callable)
     if row is None:
         row, receiver = _bound(callable, memory)
     if row is None:
         return None
+    if unpacked:
+        return _unpacking(view, facts, instruction, row, receiver)
     names = keyword_names(facts, instruction)
     if name == "CALL_KW":
         names = view.slot(facts.locals_count + depth - 1)
     return Blocked(row, receiver, names)
+
+
+def _unpacking(
+    view: Frame, facts: Facts, instruction: Instruction, row: Blocking | Read, receiver: int
+) -> Blocked | None:
+    """`f(*arguments)`, as threads and pools call what they are given. Up to 3.13 the slot of the arguments is only
+    followed if they are found in the frame, or in an attribute of what is: the call may have packed others.
+    """
+    place = unpacked_place(instruction, len(facts.kinds(instruction)))
+    if isinstance(row, Read):
+        return None
+    if VERSION < (3, 14):
+        word = plain(view.word(facts.locals_count + place))
+        if not any(id(each) == word and type(each) is tuple for each in _near(view, facts)):
+            return None
+    return Blocked(row, receiver, unpacked=True)
+
+
+def _near(view: Frame, facts: Facts) -> Iterator[Any]:
+    for each in fast_values(view, facts.code):
+        yield each
+        if type(each) not in (list, dict, set, ModuleType):
+            for part in gc.get_referents(each):
+                yield part
+                yield from list(part.values()) if type(part) is dict else ()
 
 
 def _bound(callable: int, memory: Memory) -> tuple[Blocking | Read | None, int]:

@@ -41,7 +41,7 @@ from .layout import LiveObjects, handled_exception, verify
 from .memory import Memory
 from .reading import Reading
 from .record import FrameRecord, Stack
-from .sites import CALLS, code_behind
+from .sites import CALLS, code_behind, unpacked_place
 from .steps import awaits
 from .waits import Read, objection
 
@@ -198,20 +198,41 @@ def _read_blocked(reading: Reading, waited: float, other: Other | None) -> None:
     reading.read_stack(kinds)
     given = instruction.arg if instruction.name in CALLS else 0
     first = len(reading.stack) - given - (instruction.name == "CALL_KW")
-    if isinstance(blocked.row, Read):
+    if blocked.unpacked:
+        _make_again_unpacked(reading, blocked.row, instruction, waited, other)
+    elif isinstance(blocked.row, Read):
         _check_read(reading, blocked.row, first, given, other)
     elif (which := blocked.timeout(given)) is not None:
-        place, unit = first + which, blocked.row.unit
-        allowed = reading.stack[place]
-        if type(allowed) in (int, float) and allowed > 0:
-            left = _time_left(blocked.row, allowed * unit, waited, other) / unit
-            if other is not None:
-                other.left.append(left * unit)
-            reading.stack[place] = left if unit == 1.0 else ceil(left)
+        reading.stack[first + which] = _left(blocked.row, reading.stack[first + which], waited, other)
     elif blocked.entering and type(reading.stack[-1]) is BuiltinFunctionType:
         reading.stack[-1] = reading.stack[-1].__self__  # 3.11: its `__exit__` stands where the lock was
     reading.record.target = reading.code_facts.restart(instruction)
     reading.record.site = instruction.offset
+
+
+def _left(row: Blocking, allowed: Any, waited: float, other: Other | None) -> Any:
+    """What is left of the time that a call was allowed, as its argument."""
+    if type(allowed) not in (int, float) or allowed <= 0:
+        return allowed
+    left = _time_left(row, allowed * row.unit, waited, other) / row.unit
+    if other is not None:
+        other.left.append(left * row.unit)
+    return left if row.unit == 1.0 else ceil(left)
+
+
+def _make_again_unpacked(
+    reading: Reading, row: Any, instruction: Instruction, waited: float, other: Other | None
+) -> None:
+    """`f(*arguments, **others)`: the time is in the tuple, or in the mapping, which the interpreter has made."""
+    place = unpacked_place(instruction, len(reading.stack))
+    arguments, others = reading.stack[place], reading.stack[-1] if place < len(reading.stack) - 1 else None
+    if row.timeout is None:
+        return
+    if type(others) is dict and "timeout" in others:
+        reading.stack[-1] = others | {"timeout": _left(row, others["timeout"], waited, other)}
+    elif row.timeout < len(arguments):
+        left = _left(row, arguments[row.timeout], waited, other)
+        reading.stack[place] = (*arguments[: row.timeout], left, *arguments[row.timeout + 1 :])
 
 
 def _check_read(reading: Reading, read: Read, first: int, given: int, other: Other | None) -> None:

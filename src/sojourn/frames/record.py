@@ -63,6 +63,7 @@ class ThreadRecord:
     thread: Any = None  # its `threading.Thread`, if that knows it
     variables: list[Any] = field(default_factory=list[Any], repr=False)  # its context's: variable, value, …
     mask: list[int] = field(default_factory=list[int])  # signals that it has blocked
+    context: Any = None  # outside of all that its frames run in
     loop: Any = None  # which event loop it runs (see `loops.running_in`)
 
 

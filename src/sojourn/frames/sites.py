@@ -112,12 +112,10 @@ class Site:
         """All arguments of a call that is running; Pin if one of them is not certain to be alive."""
         depth, instruction = len(self.kinds), self.instruction
         if instruction.name == "CALL_FUNCTION_EX":
-            # Up to 3.13 the mapping is there or not; since then there may be a NULL in its place.
-            has_mapping = VERSION >= (3, 14) or instruction.arg & 1
+            at = unpacked_place(instruction, depth)
             mapping: Any = NULL
-            if has_mapping and self._word(depth - 1):
+            if at < depth - 1 and self._word(depth - 1):
                 (mapping,) = self._arguments(range(depth - 1, depth))
-            at = depth - 2 if has_mapping else depth - 1
             (arguments,) = self._arguments(range(at, at + 1))
             return tuple(arguments), {} if mapping is NULL else dict(mapping)
         names, end = self._keyword_names(), depth
@@ -150,8 +148,8 @@ class Site:
         """Objects that are alive, cheapest first: in the frames on both sides of the call, and what the call packed."""
         yield _IMMORTAL
         yield self.facts.code.co_consts
-        yield _fast(self.inner_view, self.inner_code)
-        yield _fast(self.view, self.facts.code)
+        yield fast_values(self.inner_view, self.inner_code)
+        yield fast_values(self.view, self.facts.code)
         yield list(self.frame.f_globals.values())
         yield [value for value in map(self.live.find, words) if value is not GONE]
         for thing in gc.get_objects():
@@ -205,6 +203,13 @@ def lowest_operand(instruction: Instruction, depth: int) -> int:
             return depth - instruction.arg - 2
 
 
+def unpacked_place(instruction: Instruction, depth: int) -> int:
+    """The slot of the tuple of CALL_FUNCTION_EX. Up to 3.13 a mapping is above it or not; since then there may be a
+    NULL in its place.
+    """
+    return depth - 1 - (1 if VERSION >= (3, 14) else instruction.arg & 1)
+
+
 def code_behind(callable: Any) -> CodeType | None:
     """The code a call of `callable` ends up in, through wrappers that only pass the result on."""
     for _ in range(10):
@@ -228,7 +233,7 @@ _IMMORTAL: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def _fast(view: Frame, code: CodeType) -> Iterator[Any]:
+def fast_values(view: Frame, code: CodeType) -> Iterator[Any]:
     """The locals of a frame, what their cells hold, and what its `*args` and `**kwargs` hold."""
     rest = code.co_argcount + code.co_kwonlyargcount
     packed = range(rest, rest + bool(code.co_flags & 4) + bool(code.co_flags & 8))

@@ -13,6 +13,7 @@ from gc import get_referents
 from typing import Any
 
 from sojourn.frames import contexts
+from sojourn.frames.threads import crew
 
 from .dumper import Dumper
 from .registry import constructor, reduces
@@ -60,15 +61,21 @@ def _reduce_token(token: Any, dumper: Dumper) -> Any:
     missing = token.old_value is type(token).MISSING
     used = " used " in repr(token)
     context = contexts.of_token(token)
-    outermost = context is (contexts.current() if dumper.stack is None else dumper.stack.context)
     return make_token, (
-        token.var, missing, None if missing else token.old_value, used, None if outermost else context
+        token.var, missing, None if missing else token.old_value, used, _outermost(context, dumper.stack)
     )  # fmt: skip
+
+
+def _outermost(context: Any, stack: Any) -> Any:
+    """What stands for a context outside of all others: None, or the identity of the thread that runs in it."""
+    if context is (contexts.current() if stack is None else stack.context):
+        return None
+    return next((each.ident for each in stack.threads if each.context is context), context) if stack else context
 
 
 @constructor
 def make_token(variable: Any, missing: bool, old: Any, used: bool, context: Any) -> Any:
-    """A token of this context, or of the outermost one, whose values are set after everything else."""
+    """A token of this context, or of an outermost one, whose values are set after everything else."""
     before = _in(context, variable.get, _NOTHING)
     if missing:
         _unset(context, variable)
@@ -76,19 +83,21 @@ def make_token(variable: Any, missing: bool, old: Any, used: bool, context: Any)
         _set(context, variable, old)
     token = _set(context, variable, None)
     if used:
-        _first.pop((id(context), id(variable)), None)
+        _first.pop((_key(context), id(variable)), None)
         _in(context, variable.reset, token)
     if before is not _NOTHING:
         _set(context, variable, before)
-    elif id(context) in _filled:
+    elif _key(context) in _filled:
         _unset(context, variable)
     return token
 
 
 def set_variables(context: Any, wanted: dict[Any, Any]) -> None:
-    """Give a context these values. What tokens that were made again have set beside them is unset."""
+    """Give a context these values: None is the caller's, a number that of a thread that is being made again. What
+    tokens that were made again have set beside them is unset.
+    """
     for (owner, _), token in list(_first.items()):
-        if owner == id(context) and token.var not in wanted:
+        if owner == _key(context) and token.var not in wanted:
             _unset(context, token.var)
     for variable, value in wanted.items():
         _set(context, variable, value)
@@ -97,21 +106,27 @@ def set_variables(context: Any, wanted: dict[Any, Any]) -> None:
 def _set(context: Any, variable: Any, value: Any) -> Any:
     token = _in(context, variable.set, value)
     if token.old_value is type(token).MISSING:
-        _first[id(context), id(variable)] = token
+        _first[_key(context), id(variable)] = token
     return token
 
 
 def _unset(context: Any, variable: Any) -> None:
     """Only a token that was made when there was no value takes the value away again; it is used up by that."""
-    token = _first.pop((id(context), id(variable)), None)
+    token = _first.pop((_key(context), id(variable)), None)
     if token is not None:
         _in(context, variable.reset, token)
 
 
 def _in(context: Any, function: Any, *arguments: Any) -> Any:
+    if type(context) is int:
+        return crew.do_in(context, function, *arguments)
     return function(*arguments) if context is None else context.run(function, *arguments)
 
 
+def _key(context: Any) -> int:
+    return context if type(context) is int else id(context)
+
+
 _NOTHING = object()
-_first: dict[tuple[int, int], Any] = {}  # (id of a context, id of a variable) -> the token that unsets it
+_first: dict[tuple[int, int], Any] = {}  # (`_key` of a context, id of a variable) -> the token that unsets it
 _filled: dict[int, Any] = {}  # contexts that have their values

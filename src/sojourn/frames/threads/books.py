@@ -65,7 +65,7 @@ def capture() -> Any:
         "limbo": list(module["_limbo"].values()),
         "dangling": [each for each in map(_alive, list(module["_dangling"].data)) if each not in (None, main)],
         "shutdown": list(module.get("_shutdown_locks", ())),
-        "ended": _HANDLES and main_end().is_done(),  # up to 3.12 an attribute of the thread like others
+        "ended": main_end().is_done() if _HANDLES else main_end() is None,
     }
     return found if any(found.values()) else None
 
@@ -85,6 +85,16 @@ def restore(found: Any) -> None:
     for thread in found["dangling"]:
         module["_dangling"].add(thread)
     if "_shutdown_locks" in module:
+        module["_shutdown_locks"].clear()  # the main thread's is there again, if nobody has waited for it yet
         module["_shutdown_locks"].update(found["shutdown"])
     if found["ended"]:
+        _end_main()
+
+
+def _end_main() -> None:
+    """As the interpreter's end has done it already, elsewhere."""
+    if _HANDLES:
         main_end()._set_done()
+    elif (lock := main_end()) is not None:
+        lock.release()
+        setattr(main_thread(), END, None)

@@ -52,6 +52,7 @@ class _Member:
         self.handle: Any = None
         self._wants_lock = row["joined"] and not _HANDLES
         self._job: Callable[[], Any] | None = None
+        self._result: Any = None
         self._failure: BaseException | None = None
         self._go, self._done = _locked(), _locked()
         self._calls: list[Any] = [self.stand]
@@ -80,21 +81,22 @@ class _Member:
             if self._job is None:
                 break
             try:
-                self._job()
+                self._result = self._job()
             except BaseException as failure:
                 self._failure = failure
         if len(self._calls) > 1:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
-    def do(self, function: Callable[..., Any], *arguments: Any) -> None:
+    def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Have the thread call something, and wait for it."""
         self._job = _functools.partial(function, *arguments)
         self._go.release()
         self._done.acquire()
         self._job = None
-        failure, self._failure = self._failure, None
+        result, failure, self._result, self._failure = self._result, self._failure, None, None
         if failure is not None:
             raise failure
+        return result
 
     def take_on(self, resumer: Callable[[], object], mask: list[int]) -> None:
         self._calls.append(resumer)
@@ -156,12 +158,9 @@ def member(ident: int) -> Any:
     return _current[0].of(ident)
 
 
-def do_in(ident: int, function: Callable[..., Any], *arguments: Any) -> None:
+def do_in(ident: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call something in the thread of that identity."""
-    if ident == _thread.get_ident():
-        function(*arguments)
-    else:
-        member(ident).do(function, *arguments)
+    return function(*arguments) if ident == _thread.get_ident() else member(ident).do(function, *arguments)
 
 
 def is_standing(frame: FrameType) -> bool:

@@ -96,7 +96,7 @@ class Gathering:
             stack.threads.append(ThreadRecord(
                 state.ident, each.records, books.thread_of(state.ident),
                 [part for item in found for part in item], kernel.blocked_signals(state.native),
-                loops.running_in(each.records),
+                each.context, loops.running_in(each.records),
             ))  # fmt: skip
             stack.running |= each.running
             stack.generators += each.generators

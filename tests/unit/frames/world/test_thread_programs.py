@@ -91,3 +91,74 @@ def test_a_raw_thread_and_a_callback_survive(tmp_path: Path) -> None:
         moves=2,
     )
     assert printed.startswith("['raw']")
+
+
+def test_tokens_of_a_threads_own_context_are_valid(tmp_path: Path) -> None:
+    printed = survive(
+        """
+        import contextvars, decimal, threading
+        word = contextvars.ContextVar("word")
+        go = threading.Event()
+        def work():
+            first, second = word.set("first"), word.set("second")
+            with decimal.localcontext() as context:
+                context.prec = 5
+                ready.release()
+                go.wait()
+                print(decimal.getcontext().prec)
+            word.reset(second)
+            print(word.get())
+            word.reset(first)
+            print(word.get("unset"), decimal.getcontext().prec)
+        word.set("main")
+        token = word.set("main again")
+        ready = threading.Semaphore(0)
+        thread = threading.Thread(target=work)
+        thread.start()
+        ready.acquire()
+        freeze()
+        freeze()
+        go.set()
+        thread.join()
+        word.reset(token)
+        print(word.get())
+        """,
+        tmp_path,
+        moves=2,
+    )
+    assert printed.splitlines()[:4] == ["5", "first", "unset 28", "main"]
+
+
+def test_calls_that_threads_and_pools_were_given_go_on_for_the_rest_of_their_time(tmp_path: Path) -> None:
+    printed = survive(
+        """
+        import _thread, threading, time
+        from concurrent.futures import ThreadPoolExecutor
+        lock = threading.Lock()
+        lock.acquire()
+        began = time.monotonic()
+        threads = [
+            threading.Thread(target=time.sleep, args=(0.8,)),
+            threading.Thread(target=lock.acquire, kwargs={"timeout": 0.9}),
+            threading.Thread(target=lock.acquire, args=(True, 0.9)),
+            threading.Thread(target=lock.acquire),
+        ]
+        for thread in threads:
+            thread.start()
+        pool = ThreadPoolExecutor(1)
+        sleeping, after = pool.submit(time.sleep, 0.8), pool.submit(pow, 2, 10)
+        _thread.start_new_thread(time.sleep, (0.7,))
+        freeze()
+        freeze()
+        print(sleeping.result(), after.result(), time.monotonic() - began > 0.75)
+        for thread in threads[:3]:
+            thread.join()
+        print(time.monotonic() - began > 0.85, threads[3].is_alive())
+        lock.release()
+        threads[3].join()
+        print(lock.locked())
+        """,
+        tmp_path,
+        moves=2,
+    )
+    assert printed.splitlines()[:3] == ["None 1024 True", "True True", "True"]
