@@ -207,8 +207,10 @@ class Scenario:
     """A program to be run in several ways.
 
     Args:
-        program: its path.
+        program: its path; or None, with `module`.
         args: its arguments.
+        module: what `python -m` is to run.
+        files: what lies in its working directory when it starts, by name.
         stdin: what it is given to read.
         python: the interpreter for all its runs, by default the one that runs the tests.
         env: added to this process's environment.
@@ -216,13 +218,17 @@ class Scenario:
 
     def __init__(
         self,
-        program: str | os.PathLike[str],
+        program: str | os.PathLike[str] | None,
         *args: str,
+        module: str | None = None,
+        files: Mapping[str, bytes] | None = None,
         stdin: bytes = b"",
         python: str | os.PathLike[str] = sys.executable,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self.program = Path(program).resolve()
+        self.program = None if program is None else Path(program).resolve()
+        self.module = module
+        self.files = files or {}
         self.args = args
         self.stdin = stdin
         self.python = os.fspath(python)
@@ -232,9 +238,10 @@ class Scenario:
 
     def plain(self, local: LocalCluster) -> Outcome:
         """Run it with `python PROGRAM ARGS`, with the cluster's hash seed."""
-        with _folder(local) as cwd:
+        what = ["-m", self.module] if self.module else [str(self.program)]
+        with self._folder(local) as cwd:
             done = subprocess.run(
-                [self.python, str(self.program), *self.args],
+                [self.python, *what, *self.args],
                 input=self.stdin,
                 capture_output=True,
                 cwd=cwd,
@@ -252,10 +259,11 @@ class Scenario:
             TimeoutError: it hangs; its output so far is in the message.
             SojournError: the run or a move failed; a move that was refused does not raise.
         """
-        with _folder(local) as cwd:
+        with self._folder(local) as cwd:
             process = local.client.run(
-                self.program, *self.args, python=self.python, cwd=cwd, env=self._env(local), node=node
-            )
+                self.program, *self.args, module=self.module, python=self.python, cwd=cwd, env=self._env(local),
+                node=node,
+            )  # fmt: skip
             try:
                 process.write_stdin(self.stdin, eof=True)
                 moves, refused = operator(process, local.nodes)
@@ -264,11 +272,23 @@ class Scenario:
             except TimeoutError:
                 out, err = process.output()
                 raise TimeoutError(
-                    f"{self.program.name} hangs; so far it wrote {out!r} and {err!r}"
+                    f"{self.name} hangs; so far it wrote {out!r} and {err!r}"
                 ) from None
             finally:
                 _forget(process)
         return Outcome(out, err, ended.exit_code, ended.signal, moves, refused)
+
+    @property
+    def name(self) -> str:
+        return self.module or (self.program.name if self.program is not None else "")
+
+    @contextmanager
+    def _folder(self, local: LocalCluster) -> Generator[Path, None, None]:
+        """A working directory, with its files."""
+        with _folder(local) as cwd:
+            for name, content in self.files.items():
+                (cwd / name).write_bytes(content)
+            yield cwd
 
     def _env(self, local: LocalCluster) -> dict[str, str]:
         """Where each node has a /tmp of its own, temporary files too are to be where every node sees them."""

@@ -1,0 +1,61 @@
+"""The virtual environment of the programs: made once, when it is first needed, with packages from the index."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.versions import ROOT
+
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+FOLDER = ROOT / ".venv-programs"
+_TIMEOUT = 1800.0  # seconds; an index that has not answered by then is none
+
+
+class Missing(Exception):
+    """It cannot be made here; says why."""
+
+
+@functools.cache
+def python() -> str:
+    """The interpreter of the environment, made if it is not there or its requirements have changed.
+
+    Raises:
+        Missing: there is no index, or it does not have what is needed.
+    """
+    made, ready = FOLDER / "bin" / "python", FOLDER / ".ready"
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    if made.exists() and ready.exists() and ready.read_text() == wanted:
+        return str(made)
+    _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
+    _run([str(made), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(REQUIREMENTS)])
+    ready.write_text(wanted)
+    return str(made)
+
+
+@functools.cache
+def benchmarks() -> Path:
+    """Where pyperformance has its benchmarks."""
+    (found,) = (
+        Path(python()).parents[1].glob("lib/python3.*/site-packages/pyperformance/data-files/benchmarks")
+    )
+    return found
+
+
+def _run(command: list[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Missing("the package index does not answer") from None
+    except subprocess.CalledProcessError as failure:
+        said = failure.stderr.strip().splitlines()
+        raise Missing(
+            f"the programs' packages cannot be installed: {said[-1] if said else failure}"
+        ) from None
+
+
+if __name__ == "__main__":
+    print(python())
