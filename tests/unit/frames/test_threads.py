@@ -133,6 +133,15 @@ def test_threads_that_compute_stand_still_and_go_on() -> None:
         until(lambda: counted[0] > before)
 
 
+def test_many_that_wait_do_not_keep_those_that_compute_from_coming_to_rest() -> None:
+    with running(*[computing] * 3, *[waiting] * 60):
+        gathering = Gathering()
+        try:
+            assert len(gathered(gathering).threads) == 63
+        finally:
+            gathering.release()
+
+
 def test_nothing_remains_installed() -> None:
     with running(computing, waiting) as made:
         for _ in range(5):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -141,6 +142,7 @@ class Gathering:
         late: list[Pin] = []
         waiting: dict[int, _Waiting] = {}
         frames = sys._current_frames()
+        self._arm_all(parking, frames)
         for state in others():
             if state.ident in parking.parked:
                 continue
@@ -157,6 +159,18 @@ class Gathering:
                     waiting[state.ident] = found
         self._waiting = waiting
         return late
+
+    def _arm_all(self, parking: Parking, frames: dict[int, FrameType]) -> None:
+        """Before anybody is looked at: each look lets go of the interpreter lock, and who runs would keep it for a
+        whole switch interval each time.
+        """
+        for state in others():
+            frame = frames.get(state.ident)
+            if frame is None or state.ident in parking.parked or state.ident in self._pins or is_arriving(frame):
+                continue
+            if not is_standing(frame):
+                with suppress(Pin):  # it is told when it is its turn
+                    parking.arm(state, frame)
 
     def _seen(self, parking: Parking, state: State, frame: FrameType, memory: Memory) -> Pin | _Waiting:
         """A thread that is not parked: armed, and then in a call that may be made again, or late."""
