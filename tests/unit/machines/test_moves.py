@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sojourn.errors import HostDied, Pinned, Refused, Unmovable, WrongState
+from sojourn.machines.python import hosted
 from sojourn.machines.python.driver import PythonMachine
 from sojourn.machines.python.hosted import PythonHost
 from sojourn.resources.log import ERR, OUT, START, Log
@@ -238,6 +239,42 @@ def test_a_read_in_the_middle_of_a_line_is_named(state: Path, tmp_path: Path) ->
             return ran(log, end.code, end.signal)
 
     assert within(work()) == plainly(VENVS[0], ["program.py"], tmp_path, stdin=b"woken\n")
+
+
+def test_an_image_that_comes_too_late_stops_nobody(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host writes its image when its time runs out: it cannot hear that before it has stopped itself."""
+    monkeypatch.setattr(hosted, "GRACE", 0.0)
+    source = """
+import os
+kept = [[number] for number in range(150_000)]
+print("ready", flush=True)
+while not os.path.exists("go"):
+    pass
+print(len(kept))
+"""
+
+    async def work() -> bool:
+        async with machine_in(state / "a") as a:
+            log = Log(tmp_path / "log", 1)
+            host = await begun(a, VENVS[0], tmp_path, source, log)
+            await lines(log, b"ready")
+            await host.survey()
+            late = 0
+            for deadline in (0.004, 0.008, 0.015, 0.03, 0.06):
+                try:
+                    os.close((await host.freeze(deadline=deadline)).fd)
+                    await host.unfreeze()
+                except Pinned:
+                    late += 1
+                await host.survey()  # it goes on, and answers
+            (tmp_path / "go").touch()
+            end = await host.wait()
+            assert end.code == 0 and log.content().endswith(b"150000\n")
+            return late > 0
+
+    assert within(work())
 
 
 def test_where_no_handler_runs_the_kernel_is_asked(state: Path, tmp_path: Path) -> None:

@@ -261,7 +261,21 @@ class PythonHost:
         except SojournError:
             self._part()
             raise
+        answer.add_done_callback(self._came_late)
         raise self._blocked(f"no safe point within {deadline:g} s")
+
+    def _came_late(self, answer: asyncio.Future[Any]) -> None:
+        """A host that was at its image when its time was over stops nevertheless: it is to go on."""
+        if not answer.cancelled() and answer.exception() is None:
+            self._undoing = asyncio.create_task(self._undo_late(answer.result()))
+
+    async def _undo_late(self, done: dict[str, Any]) -> None:
+        try:
+            await self._stopped()
+            self._unread = await self._carrier.feed.take(done["input"].encode("latin-1"))
+            await self.unfreeze()
+        except SojournError:  # it has ended
+            pass
 
     async def _tap(self, answer: asyncio.Future[Any], within: float) -> bool:
         """Signals until there is an answer; False when there is none in time."""
