@@ -52,17 +52,15 @@ def lock_words(native: int, let_go: Callable[[], Any]) -> frozenset[bytes]:
     A thread of ours (`native`) waits for a lock of ours. We let it go, by `let_go`, and hold the interpreter's: from
     that moment on it waits for that one.
     """
-    if not LINUX or not has_lock():
-        return frozenset()
-    before = b"running"
-    for _ in range(_CALIBRATED):
+    before: bytes | None = None
+    for _ in range(_CALIBRATED if has_lock() else 0):
         before = system_call(native)
-        if before is None:
-            return frozenset()
-        if not before.startswith(b"running"):
+        if before is None or not before.startswith(b"running"):
             break
-    futex = before.split(b" ", 1)[0]
     let_go()
+    if before is None:
+        return frozenset()
+    futex = before.split(b" ", 1)[0]
     found: set[bytes] = set()
     for _ in range(_CALIBRATED):
         call = system_call(native)
