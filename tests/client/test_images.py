@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -290,6 +291,27 @@ def test_a_process_and_its_image_show_the_same(
     check_report(found, process)
     assert found["image"]["believed"] and found["image"]["version"] == VERSION
     assert found["image"]["segments"]["log"]["bytes"] > 0
+
+
+def test_looking_under_a_hail_of_signals(start: Callable[..., Process]) -> None:
+    """A signal that comes while an earlier one is being served interrupts us, not the program."""
+    process = start("print('ready', flush=True)\ndef run(thing):\n    while True: pass\nrun(5)\n")
+    pid, over = process.info().pid, threading.Event()
+    assert pid is not None
+
+    def hail() -> None:
+        while not over.is_set():
+            os.kill(pid, signal.SIGURG)
+
+    thread = threading.Thread(target=hail)
+    thread.start()
+    try:
+        for _ in range(30):
+            innermost = process.inspect()["execution"][-1]
+            assert [each["name"] for each in innermost["locals"]] == ["thing"]
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_looking_runs_nothing_of_the_program(start: Callable[..., Process]) -> None:

@@ -163,6 +163,11 @@ class SafePoint:
             os.close(reading)
             os.close(writing)
 
+    @property
+    def pausing(self) -> bool:
+        """Whether `keep_pausing` waits."""
+        return self._pausing is not None
+
     def program_frame(self, frame: FrameType) -> FrameType:
         """The frame of the program that a signal has interrupted: not the one of `keep_pausing`."""
         return self._pausing if self._pausing is not None and _encloses(self._pausing, frame) else frame

@@ -2,7 +2,6 @@
 step.
 """
 
-import os
 import signal
 
 got = []
@@ -17,10 +16,10 @@ signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, lambda number, frame: got.append("term"))
 old = signal.signal(signal.SIGWINCH, handler)
 for step in range(300):
-    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.raise_signal(signal.SIGUSR1)  # a number from `os.getpid` is another process's after a move
     if step % 50 == 0:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGUSR2)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGUSR2)
     for _ in range(240_000):
         pass
 print(len(got), got.count("term"), got[0], signal.getsignal(signal.SIGUSR2), old)

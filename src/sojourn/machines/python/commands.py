@@ -48,6 +48,7 @@ from sojourn.resources import files, standard
 SIGNAL = _signal.SIGURG
 TRIES = 8  # an object that cannot travel is most often a temporary: half a second, waiting longer each time
 PAUSE = 20_000_000  # nanoseconds that threads run on before they are brought to rest again
+DEPTH = 32  # frames, more than the handler ever stands on before and after its work
 _ALL = _signal.valid_signals()
 
 
@@ -106,7 +107,7 @@ class Commands:
                 sys.setprofile(tracing.suspended_profiler.pop())
 
     def _at_work(self, frame: FrameType | None) -> None:
-        if self.busy or os.getpid() != self._pid or frame is None:
+        if self.busy or os.getpid() != self._pid or frame is None or self._nested(frame):
             return
         self.raise_thrown()
         frame, met = self._safepoint.program_frame(frame), False
@@ -123,6 +124,19 @@ class Commands:
         self.raise_thrown()
         if not met:
             self._safepoint.keep_pausing(frame)
+
+    def _nested(self, frame: FrameType) -> bool:
+        """Whether the signal has interrupted an earlier one's handler, before or after its work. Whoever sent it sends
+        it again, so it may be let pass; except where that handler pauses in the program's place.
+        """
+        if self._safepoint.pausing:
+            return False
+        outer: FrameType | None = frame
+        for _ in range(DEPTH):
+            if outer is None or outer.f_code is _SIGNALLED:
+                break
+            outer = outer.f_back
+        return outer is not None and outer.f_code is _SIGNALLED
 
     def raise_thrown(self) -> None:
         """Raises what a handler of the program has raised while we were at work."""
@@ -444,6 +458,9 @@ class Freeze:
         self.tries = 0
         self.not_before = 0
         self.late: Elsewhere | None = None  # the thread that was not at rest when it was last tried
+
+
+_SIGNALLED = Commands._signalled.__code__
 
 
 def _folder() -> str:
