@@ -107,7 +107,7 @@ class Chosen:
     """Takes an image at each of the chosen opcodes, or as soon after it as there can be one."""
 
     def __init__(self, recorder: Any, stage: Any, chosen: set[int]) -> None:
-        self.taker = recorder.Recorder(stage, visits=0, sample=None, seed=0)
+        self.taker = recorder.Recorder(stage, visits=0, sample=None, seed=0, world=False)
         self.taker._opcode = self._opcode
         self.chosen, self.owed, self.visited = chosen, 0, 0
 

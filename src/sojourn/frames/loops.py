@@ -166,8 +166,14 @@ def _depth() -> Any:
     return sys.get_coroutine_origin_tracking_depth() or None
 
 
+replaced_wakeup: list[int] = []
+"""The program's own wakeup descriptor, while another is in its place (see `SafePoint.keep_pausing`)."""
+
+
 def _wakeup() -> Any:
     """The descriptor that the number of each signal is written to. To be asked it must be set; no signal comes now."""
+    if replaced_wakeup:
+        return replaced_wakeup[-1] if replaced_wakeup[-1] >= 0 else None
     blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     try:
         fd = _signal.set_wakeup_fd(-1)

@@ -43,6 +43,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+from . import loops
 from .analyze import VERSION
 from .capture import Mode, Pin, blocked_in, blocking_call
 from .sites import Elsewhere
@@ -150,6 +151,7 @@ class SafePoint:
         reading, writing = _private_pipe()
         self._pausing = frame
         theirs = _signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        loops.replaced_wakeup.append(theirs)
         try:
             others = b""
             while not others:
@@ -159,6 +161,7 @@ class SafePoint:
                 os.write(theirs, others)
         finally:
             _signal.set_wakeup_fd(theirs)
+            loops.replaced_wakeup.pop()
             self._pausing = None
             os.close(reading)
             os.close(writing)
