@@ -137,7 +137,7 @@ def resume(request: dict[str, Any]) -> dict[str, Any]:
     whole = pickle.loads(Path(request["file"]).read_bytes())
     wrong: list[str] = []
     for where, offset, position, image in whole["images"]:
-        found = resumer.check(whole["program"], image, whole["output"][position:])
+        found = resumer.check(whole["program"], image, whole["output"][position:], resumer.rest_of)
         if found is not None:
             wrong.append(f"{where} at {offset}: {found}")
     return {"wrong": wrong}

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+DEPTH = 5_000  # frames: a random program may go deep, and whoever looks at it stands on its frames
+
 
 class Stage:
     """A fresh `__main__` whose output is collected."""
@@ -24,7 +26,8 @@ class Stage:
 
     def play(self, run: Callable[[], object]) -> None:
         """Run the program or the rest of it; how it ends is part of the output."""
-        outside = sys.modules["__main__"], sys.stdout
+        outside, limit = (sys.modules["__main__"], sys.stdout), sys.getrecursionlimit()
+        sys.setrecursionlimit(DEPTH)
         sys.modules["__main__"], sys.stdout = self.main, self.out
         try:
             run()
@@ -32,6 +35,7 @@ class Stage:
             self.out.write(self.describe(error))
         finally:
             sys.modules["__main__"], sys.stdout = outside
+            sys.setrecursionlimit(limit)
 
     def describe(self, error: BaseException) -> str:
         lines = [f"ended by {type(error).__name__}: {error}"]
