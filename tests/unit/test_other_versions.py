@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 
 import pytest
 
@@ -22,9 +23,10 @@ SLOW = ["heap/test_graphs.py", "world/test_thread_programs.py", "world/test_worl
 
 
 def own_tests(version: str, *files: str) -> None:
-    """Run these with that interpreter; what is imported is the engine alone."""
+    """Run these with that interpreter, or with this one; what is imported is the engine alone."""
     folder = ROOT / "tests" / "unit" / "frames"
-    command = [python_of(version), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--confcutdir={folder}"]
+    python = python_of(version) if version else sys.executable
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--confcutdir={folder}"]
     done = subprocess.run(
         [*command, *(str(folder / file) for file in files)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, cwd=ROOT, capture_output=True, text=True, check=False,
@@ -45,3 +47,8 @@ def test_the_engine_on_another_version(version: str, seed: int, thorough: bool) 
         own_tests(version, *FILES, *SLOW)
     else:
         own_tests(version, random.Random(f"{seed} {version}").choice(FILES))
+
+
+def test_those_that_need_a_process_of_their_own() -> None:
+    """A worker of pytest has a thread of its own, which would have to come to rest, and to be traced, too."""
+    own_tests("", "test_analyze.py", "test_threads.py")

@@ -23,6 +23,10 @@ from sojourn.frames.sites import Elsewhere
 from sojourn.frames.threads import kernel, states
 from sojourn.frames.threads.gathering import Gathering
 
+pytestmark = pytest.mark.skipif(
+    len(sys._current_frames()) > 1,
+    reason="this process has another thread already (a pytest worker's); tests/unit/test_other_versions.py runs them",
+)
 WITHIN = 30.0
 
 
