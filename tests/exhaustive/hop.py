@@ -18,7 +18,8 @@ import carrier
 from stage import Stage, opcodes
 
 from sojourn.errors import Unmovable
-from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.boundary import Pin
+from sojourn.frames.capture import capture_stack
 from sojourn.frames.resume import build, forget_makers
 
 

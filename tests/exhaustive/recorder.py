@@ -21,7 +21,8 @@ import worlds
 from stage import Stage, difference, opcodes
 
 from sojourn.errors import Unmovable
-from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.boundary import Pin
+from sojourn.frames.capture import capture_stack
 
 _ASYNCIO = f"{os.sep}asyncio{os.sep}"
 

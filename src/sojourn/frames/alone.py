@@ -23,7 +23,8 @@ from typing import Any
 from sojourn.errors import BadImage, Refused, SojournError, Unmovable, UsageError
 
 from . import api, loops
-from .capture import Mode, Pin, capture_stack
+from .boundary import Pin
+from .capture import Mode, capture_stack
 from .safepoint import SIGNAL, SafePoint
 from .threads.gathering import Elsewhere, Gathering
 

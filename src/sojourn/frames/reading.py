@@ -1,6 +1,6 @@
 # pyright: basic
 # (generators, frames and hooks of the interpreter have few static types)
-"""One live frame being read into its record."""
+"""Live frames being read into their records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from .analyze import Instruction, facts
 from .assemble import plan_of
-from .layout import NULL, Frame, TaggedInt
+from .layout import NULL, Frame, TaggedInt, handled_exception
 from .record import FrameRecord
 from .sites import Pin
 
@@ -81,7 +81,7 @@ class Reading:
                 self.record.lasti[index] = self.plan.original_offset(offset) if self.plan else offset
             elif kind == "P":
                 self.exceptions.append(len(self.stack))
-                self.stack.append(value)  # replaced by `_settle_exceptions`
+                self.stack.append(value)  # replaced by `settle_exceptions`
             elif value is NULL:
                 kind = "N"
             elif isinstance(value, TaggedInt):
@@ -115,3 +115,20 @@ class Reading:
     def finish(self) -> FrameRecord:
         self.record.values = [*self.local_values, *self.stack]
         return self.record
+
+
+def settle_exceptions(segments: list[list[Reading]], current: BaseException | None) -> None:
+    """Puts in every "P" slot what has to be made current when it is rebuilt (see `capture`).
+
+    Segments, and the readings in them, are innermost first.
+    """
+    outside = current
+    for segment in segments:
+        handled = outside
+        generator = segment[-1].generator if segment else None
+        if generator is not None:
+            handled, outside = handled_exception(generator)
+        slots = [(r, i) for r in reversed(segment) for i in r.exceptions]  # outermost first
+        values = [reading.stack[index] for reading, index in slots[1:]] + [handled]
+        for (reading, index), value in zip(slots, values, strict=False):
+            reading.stack[index] = value

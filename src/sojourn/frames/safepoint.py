@@ -45,7 +45,9 @@ from typing import Any, Protocol
 
 from . import loops
 from .analyze import VERSION
-from .capture import Mode, Pin, blocked_in, blocking_call
+from .boundary import Pin
+from .capture import Mode
+from .incall import blocked_in, blocking_call
 from .sites import Elsewhere
 from .tracing import OURS, PYTHON_MADE, Watch, program_tracer, suspended
 

@@ -20,6 +20,7 @@ import sys
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
+from sojourn._util import interrupts
 from sojourn.errors import InternalError
 
 from .lookup import type_name
@@ -99,6 +100,7 @@ class Watch:
 
     def on(self) -> None:
         """Nobody traces the thread now."""
+        interrupts.settle()  # or the frame may never get past its first instruction
         if not self._place:
             self._find()
         _set_trace(self._function, None)
@@ -143,8 +145,8 @@ def _nothing(frame: FrameType, event: str, arg: Any) -> None:
     """A trace function to be found in memory."""
 
 
-_thread_state = ctypes.pythonapi.PyThreadState_Get
+_thread_state = ctypes.pythonapi["PyThreadState_Get"]
 _thread_state.restype = ctypes.c_void_p
-_set_trace = ctypes.pythonapi.PyEval_SetTrace
+_set_trace = ctypes.pythonapi["PyEval_SetTrace"]
 _set_trace.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _set_trace.restype = None

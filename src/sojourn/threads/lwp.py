@@ -62,6 +62,7 @@ class Lwp:
         self.idle = True  # it has nothing to run: the monitor need not look
         self.lent = False
         self.robbed = False
+        self.broken_into = False  # something is raised, or was, in the function that it is lent to
         self.kernel: threading.Thread | None = None
         # what the monitor has seen, and notes before it takes the processor
         self.seen_thread: Thread[Any] | None = None

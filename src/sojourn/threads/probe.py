@@ -108,11 +108,3 @@ class BrokenInto(Cancelled):
                         break
                 found.thread.pending = pending or None
         super().__init__(message, scope)
-
-
-def raise_in(ident: int) -> None:
-    ctypes.pythonapi["PyThreadState_SetAsyncExc"](ctypes.c_ulong(ident), ctypes.py_object(BrokenInto))
-
-
-def raise_nothing_in(ident: int) -> None:
-    ctypes.pythonapi["PyThreadState_SetAsyncExc"](ctypes.c_ulong(ident), None)

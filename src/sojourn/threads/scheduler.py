@@ -34,6 +34,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, TypeVar
 
+from sojourn._util import interrupts
 from sojourn.errors import UsageError, WrongState
 from sojourn.threads import endings, probe
 from sojourn.threads.group import Alarm, Group
@@ -415,10 +416,13 @@ class Scheduler:
             home = thread.home
             scopes = [getattr(error, "scope", None) for error in thread.pending or ()]
             if isinstance(home, Lwp) and home.lent and None in scopes:  # a time limit waits until it waits
-                probe.raise_in(home.ident)
+                home.broken_into = True
+                interrupts.raise_in(home.ident, probe.BrokenInto)
 
     def clear_break_in(self, lwp: Lwp, thread: Thread[Any]) -> None:
-        """The function is over: nothing is to be raised on its LWP any more."""
+        """The function is over: nothing is to be raised on its LWP, which this is, any more."""
         with guard:
             thread.home = None
-            probe.raise_nothing_in(lwp.ident)
+        if lwp.broken_into:
+            interrupts.settle()
+            lwp.broken_into = False

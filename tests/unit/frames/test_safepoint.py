@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -15,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from sojourn.frames.capture import Mode, Pin, capture_stack
+from sojourn._util import interrupts
+from sojourn.frames.boundary import Pin
+from sojourn.frames.capture import Mode, capture_stack
 from sojourn.frames.layout import VERSION
 from sojourn.frames.record import Stack
 from sojourn.frames.resume import build
@@ -111,6 +114,16 @@ def test_a_loop_is_captured_where_it_stands(driver: Driver) -> None:
     assert mode == "exact" and [r.name for r in stack.records] == ["loop"]
     assert driver.resume() == 5050
     nothing_is_installed()
+
+
+def test_where_an_exception_for_a_thread_was_taken_back(driver: Driver) -> None:
+    """CPython keeps looking for it. A traced function of 3.11 would do nothing else."""
+    try:
+        ctypes.pythonapi["PyThreadState_SetAsyncExc"](ctypes.c_ulong(threading.get_ident()), None)
+        assert driver.run(lambda: (tap(), [i + 1 for i in range(3)])) == (None, [1, 2, 3])
+    finally:
+        interrupts.settle()
+    assert driver.stacks
 
 
 def test_a_pin_moves_the_event_outward(driver: Driver) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sojourn.frames.capture import blocking_call
+from sojourn.frames.incall import blocking_call
 from sojourn.frames.memory import Memory
 from sojourn.frames.record import Stack
 from sojourn.frames.sites import Elsewhere

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -198,6 +200,35 @@ def test_a_plain_function_is_cancelled_at_its_next_line(run: Run) -> None:
 
     begun = threads.Event()
     assert run(main) == "cancelled"
+
+
+def test_plain_functions_leave_the_interpreter_as_it_was() -> None:
+    """Up to 3.12 something raised in a thread can leave a flag up, for all threads and for good; on 3.11 a traced
+    function then never gets past its first instruction.
+    """
+    program = """
+import sys
+from sojourn import threads
+
+async def main():
+    await threads.spawn(int).join()
+    computing = threads.spawn(computes)
+    await threads.sleep(0.01)
+    computing.cancel()
+    await computing.finished()
+
+def computes():
+    while True: pass
+
+def traced(): pass
+
+threads.run(main())
+sys.settrace(lambda frame, event, arg: print(event))
+traced()
+sys.settrace(None)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "call\n"
 
 
 def test_a_plain_function_is_cancelled_where_it_waits(run: Run, kind: str) -> None:

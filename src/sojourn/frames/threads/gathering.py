@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 from sojourn.frames import contexts, loops
 from sojourn.frames.blocking import Blocked
-from sojourn.frames.capture import Other, blocked_in, blocking_call, capture_stack
+from sojourn.frames.capture import capture_stack
+from sojourn.frames.incall import Other, blocked_in, blocking_call
 from sojourn.frames.memory import Memory
 from sojourn.frames.pause import collector_paused
 from sojourn.frames.record import Stack, ThreadRecord

@@ -35,7 +35,7 @@ def _marker() -> None:
 
 
 def _interpreter() -> int:
-    get = ctypes.pythonapi.PyInterpreterState_Get
+    get = ctypes.pythonapi["PyInterpreterState_Get"]
     get.restype = ctypes.c_void_p
     get.argtypes = []
     return get() or 0

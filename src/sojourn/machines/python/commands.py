@@ -23,25 +23,24 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]
 import _thread
-import gc
-import io
 import os
 import sys
 from types import FrameType
 from typing import Any
 
-from sojourn._util import clock, descriptors, kernel
+from sojourn._util import clock, descriptors
 from sojourn._util.channel import Channel, Message
 from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
-from sojourn.frames import api, looking, loops, tracing
-from sojourn.frames.capture import Pin, capture_stack, visible_locals
+from sojourn.frames import api, looking, tracing
+from sojourn.frames.boundary import Pin
+from sojourn.frames.capture import capture_stack
 from sojourn.frames.file import encode
-from sojourn.frames.heap.blame import find_path, frame_roots, module_roots
-from sojourn.frames.heap.library import Library
 from sojourn.frames.record import Stack
 from sojourn.frames.safepoint import SafePoint
 from sojourn.frames.threads import ending
 from sojourn.frames.threads.gathering import Elsewhere, Gathering
+from sojourn.machines.python import surveying
+from sojourn.machines.python.surveying import Surveyor
 from sojourn.machines.python.wishes import Wishes
 from sojourn.resources import files, standard
 
@@ -65,9 +64,7 @@ class Commands:
         self._freeze: Freeze | None = None
         self._put_off: list[Message] = []  # what came while the program waited for a wish of its own
         self._thrown: BaseException | None = None
-        self._holders: dict[int, str] = {}
-        self._match: Any = None
-        self._digest = ""  # of the baseline that is matched, as the node names it
+        self._surveyor = Surveyor(streams)
         self._mask: Any = None  # the program's signal mask while we are at work
         self.wishes = Wishes(self)
 
@@ -78,8 +75,7 @@ class Commands:
 
     def adopt(self, match: Any, digest: str) -> None:
         """The world of this process has been matched before its program came."""
-        self._match = match
-        self._digest = digest
+        self._surveyor.adopt(match, digest)
 
     def _forked(self) -> None:
         self.channel.close()
@@ -196,63 +192,15 @@ class Commands:
     def _do_identity(self, message: dict[str, Any], frame: FrameType) -> None:
         self.wishes.identity = message["identity"]
 
-    # ---- what the program needs elsewhere ----------------------------------------------------------------------------
-
     def _do_survey(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
-        stack = visible_locals(frame, base=None)
-        library = Library()
-        entries, reasons = files.capture(self._streams, lambda fd: self._holder(fd, stack, library))
-        self._holders = {entry["fd"]: entry.get("holder", "") for entry in entries}
-        modules = api.library_modules()
-        covered = self._match is not None and self._match.pristine.issuperset(modules)
-        if self._match is not None and covered:
-            api.warm_up(self._match)
-        return {
-            "descriptors": entries,
-            "reasons": reasons
-            + self._company()
-            + tracing.watchers()
-            + loops.objections()
-            + (files.unshareable(entries) if message.get("copy") else []),
-            "modules": modules,
-            "matched": self._digest if covered else "",
-            "files": {name: getattr(module, "__file__", None) for name, module in library.library.items()},
-            "path": list(map(str, sys.path)),
-            "folder": _folder(),
-            "pages": int(kernel.read_file("/proc/self/statm").split()[1]),
-        }
+        return self._surveyor.survey(frame, copy=bool(message.get("copy")))
 
     def _do_match(self, message: dict[str, Any], frame: FrameType) -> None:
-        self._match = api.match(message["baseline"])
-        self._digest = message["digest"]
+        self._surveyor.adopt(api.match(message["baseline"]), message["digest"])
 
     def _do_inspect(self, message: dict[str, Any], frame: FrameType) -> dict[str, Any]:
         """What the program is doing, for people."""
         return {"frames": looking.frames(frame, None), **looking.modules()}
-
-    def _holder_known(self, fd: int) -> str:
-        return self._holders.get(fd, "")
-
-    def _holder(self, fd: int, stack: Stack, library: Library) -> str:
-        for thing in gc.get_objects():
-            if isinstance(thing, io.FileIO) or type(thing).__name__ in ("socket", "SSLSocket"):
-                try:
-                    if thing.fileno() != fd:
-                        continue
-                except (OSError, ValueError):
-                    continue
-                return find_path(thing, [*frame_roots(stack), *module_roots(library)]) or ""
-        return ""
-
-    def _company(self) -> list[str]:
-        """Child processes, which do not travel."""
-        reasons: list[str] = []
-        for task in os.listdir("/proc/self/task"):
-            for child in kernel.read_file(f"/proc/self/task/{task}/children").decode().split():
-                reasons.append(
-                    f"process {child} is a child of the program and stays here. Wait for its end first"
-                )
-        return reasons
 
     # ---- freezing ----------------------------------------------------------------------------------------------------
 
@@ -367,8 +315,8 @@ class Commands:
         self, freeze: Freeze, stack: Stack, looked: dict[str, Any] | None = None
     ) -> dict[str, Any] | None:
         """Writes the image; None when something cannot travel now."""
-        entries, reasons = files.capture(self._streams, self._holder_known, whole=True)
-        reasons += self._company() + tracing.watchers() + loops.objections() + ending.objections(stack)
+        entries, reasons = files.capture(self._streams, self._surveyor.holder, whole=True)
+        reasons += surveying.objections() + ending.objections(stack)
         if freeze.copy:
             reasons += files.unshareable(entries)
         if reasons:
@@ -383,7 +331,7 @@ class Commands:
         }
         try:
             seen = [("inspect", encode(looked).encode())] if looked is not None else []
-            size = api.freeze_to(freeze.fd, stack, match=self._match, carried=carried, segments=seen)
+            size = api.freeze_to(freeze.fd, stack, match=self._surveyor.match, carried=carried, segments=seen)
         except Unmovable as refused:
             freeze.refused = refused
             return None
@@ -461,13 +409,6 @@ class Freeze:
 
 
 _SIGNALLED = Commands._signalled.__code__
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # it was removed
-        return ""
 
 
 def _pinned(where: str, threads: list[str] | None = None) -> Pinned:

@@ -45,6 +45,7 @@ INSIDE = (
     "machines/python/messages.py",
     "machines/python/host.py",
     "machines/python/commands.py",
+    "machines/python/surveying.py",
     "machines/python/held.py",
     "machines/python/fresh.py",
     "machines/python/face.py",

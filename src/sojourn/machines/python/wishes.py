@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from sojourn._util import clock, descriptors
 from sojourn.errors import Busy, NotMobile, Pinned, SojournError
-from sojourn.frames.capture import Pin, capture_stack
+from sojourn.frames.boundary import Pin
+from sojourn.frames.capture import capture_stack
 from sojourn.frames.threads.gathering import Elsewhere
 
 if TYPE_CHECKING:
