@@ -8,6 +8,7 @@ import ctypes
 _set = ctypes.pythonapi["PyThreadState_SetAsyncExc"]  # one of our own: the attribute is everybody's
 _set.argtypes = [ctypes.c_ulong, ctypes.py_object]
 _set.restype = ctypes.c_int
+_TURNS = 1000  # one is enough, unless this thread has just started another, which is taken for this one
 
 
 def raise_in(thread: int, kind: type[BaseException]) -> None:
@@ -24,7 +25,7 @@ def settle() -> None:
     """
     try:
         raise_in(_thread.get_ident(), _Settled)
-        while True:
+        for _ in range(_TURNS):
             pass
     except _Settled:
         pass

@@ -10,17 +10,22 @@ reason names who, and the way out (`watchers`).
 
 On 3.11 opcode events need a trace function for the thread. What `sys.settrace` is given, `sys.gettrace` shows, and
 `doctest` and others put it back later. So we set none: the C function that calls Python trace functions is installed
-with nothing to call (`watch`). It leaves new frames alone, and still calls the `f_trace` of the one that is armed.
+with nothing to call (`Watch`). It leaves new frames alone, and still calls the `f_trace` of the one that is armed.
+
+One thing makes tracing hang there. Whoever has called `PyThreadState_SetAsyncExc` for a thread that ended first, or has
+taken it back, leaves up a flag that tells all threads to look for what has come; and a traced function that finds the
+flag up at its beginning looks, and finds it up. It only goes down when something is raised, so something is raised
+(`lower_flag`). Not by that call: it would find a thread that has just been started by its maker's identity.
 """
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import sys
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
-from sojourn._util import interrupts
 from sojourn.errors import InternalError
 
 from .lookup import type_name
@@ -88,7 +93,31 @@ def _advice(name: str, otherwise: str) -> str:
 
 _SPAN = 64  # words of the thread's state that are searched; the trace function is in the first dozen
 _WORD = 8
+_TO_RAISE = 9 * _WORD  # behind the trace function: what another thread wants raised in this one
+_NATIVE = 11 * _WORD  # the thread's number in the kernel
+_TURNS = (0, 1, 2)
 _word = ctypes.c_size_t.from_address
+
+
+def lower_flag() -> None:
+    """Makes sure that traced functions get past their beginning. In the thread that holds the interpreter's lock."""
+    offset, _ = trace_place()
+    slot = _word(_thread_state() + offset + _TO_RAISE)
+    if slot.value or _word(_thread_state() + offset + _NATIVE).value != _thread.get_native_id():
+        return  # something is to be raised here by right; or this interpreter is not as we know it
+    _keep(_Flag)
+    try:
+        slot.value = id(_Flag)
+        for _ in _TURNS:  # raises at one of its turns, if the flag is up
+            pass
+        slot.value = 0
+    except _Flag:
+        return
+    _drop(_Flag)
+
+
+class _Flag(BaseException):
+    """Raised and caught by `lower_flag`."""
 
 
 class Watch:
@@ -100,7 +129,7 @@ class Watch:
 
     def on(self) -> None:
         """Nobody traces the thread now."""
-        interrupts.settle()  # or the frame may never get past its first instruction
+        lower_flag()
         if not self._place:
             self._find()
         _set_trace(self._function, None)
@@ -128,13 +157,15 @@ def trace_place() -> tuple[int, int]:
     if not _found:
         state = _thread_state()
         theirs = sys.gettrace()
+        found: list[tuple[int, int]] = []
         sys.settrace(_nothing)
-        places = [state + n * _WORD for n in range(2, _SPAN) if _word(state + n * _WORD).value == id(_nothing)]
-        functions = [_word(place - 2 * _WORD).value for place in places]
+        for place in range(state + 2 * _WORD, state + _SPAN * _WORD, _WORD):  # no function may begin here
+            if _word(place).value == id(_nothing):
+                found.append((place - 2 * _WORD, _word(place - 2 * _WORD).value))
         sys.settrace(theirs)
-        if len(places) != 1 or not functions[0] or (theirs is None and _word(places[0] - 2 * _WORD).value):
+        if len(found) != 1 or not found[0][1] or (theirs is None and _word(found[0][0]).value):
             raise InternalError("this interpreter keeps trace functions where they were not expected")
-        _found.append((places[0] - 2 * _WORD - state, functions[0]))
+        _found.append((found[0][0] - state, found[0][1]))
     return _found[0]
 
 
@@ -150,3 +181,6 @@ _thread_state.restype = ctypes.c_void_p
 _set_trace = ctypes.pythonapi["PyEval_SetTrace"]
 _set_trace.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _set_trace.restype = None
+_object = ctypes.py_object
+_keep = ctypes.PYFUNCTYPE(None, _object)(("Py_IncRef", ctypes.pythonapi))
+_drop = ctypes.PYFUNCTYPE(None, _object)(("Py_DecRef", ctypes.pythonapi))

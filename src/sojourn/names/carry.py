@@ -56,23 +56,31 @@ async def _carry(stream: str, source: Client, target: Client, copies: int) -> in
     if status is not None and not status.startswith("2"):
         raise Unavailable(f"{stream} cannot be read: {message.headers}")
     place = {"config": {**told["config"], "num_replicas": copies}, "state": told["state"]}
-    while True:
-        ready = await _ask(target, f"$JS.API.STREAM.RESTORE.{stream}", place)
-        if ready.get("error", {}).get("err_code") not in NO_PEERS:
-            break
+    while not await _restored(stream, target, place, chunks):
         await asyncio.sleep(PACE)
-    _check(stream, ready)
-    for chunk in chunks:
-        if said := (await target.request(ready["deliver_subject"], chunk, timeout=DEADLINE)).data:
-            _check(stream, json.loads(said))
-    done = json.loads((await target.request(ready["deliver_subject"], b"", timeout=DEADLINE)).data)
-    _check(stream, done)
     last = int(told["state"]["last_seq"])
     while not _everywhere(info := await _ask(target, f"$JS.API.STREAM.INFO.{stream}", {}), copies):
         await asyncio.sleep(PACE)
     if info["state"]["last_seq"] < last:
         raise Unavailable(f"{stream} arrived up to {info['state']['last_seq']} of {last}")
     return last
+
+
+async def _restored(stream: str, target: Client, place: dict[str, Any], chunks: list[bytes]) -> bool:
+    """False: it has to be begun afresh. Raises Unavailable, nats.errors.Error."""
+    ready = await _ask(target, f"$JS.API.STREAM.RESTORE.{stream}", place)
+    if ready.get("error", {}).get("err_code") in NO_PEERS:
+        return False
+    _check(stream, ready)
+    try:
+        for chunk in chunks:
+            if said := (await target.request(ready["deliver_subject"], chunk, timeout=DEADLINE)).data:
+                _check(stream, json.loads(said))
+        done = json.loads((await target.request(ready["deliver_subject"], b"", timeout=DEADLINE)).data)
+    except nats.errors.NoRespondersError:  # the server that took it in leads no more, and has dropped it
+        return False
+    _check(stream, done)
+    return True
 
 
 def _everywhere(info: dict[str, Any], copies: int) -> bool:

@@ -122,7 +122,7 @@ def test_where_an_exception_for_a_thread_was_taken_back(driver: Driver) -> None:
         ctypes.pythonapi["PyThreadState_SetAsyncExc"](ctypes.c_ulong(threading.get_ident()), None)
         assert driver.run(lambda: (tap(), [i + 1 for i in range(3)])) == (None, [1, 2, 3])
     finally:
-        interrupts.settle()
+        interrupts.settle()  # on 3.12 the flag is still up
     assert driver.stacks
 
 
@@ -174,11 +174,13 @@ def test_a_wait_for_input_is_captured_and_waits_again(driver: Driver) -> None:
         return os.read(reading, 1)
 
     def feed(number: int, frame: FrameType | None) -> None:
-        os.write(writing, b"xy")
+        if driver.stacks:
+            os.write(writing, b"xy")
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     former = signal.signal(signal.SIGALRM, feed)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
         with Taps():
             assert driver.run(reads) == b"x"
     finally:

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 from sojourn.frames.analyze import VERSION
 from sojourn.frames.sites import Pin
-from sojourn.frames.tracing import OURS, trace_place
+from sojourn.frames.tracing import OURS, lower_flag, trace_place
 
 from .states import State, others
 
@@ -122,6 +122,7 @@ class _Traced:
         self._arrived = arrived
         self._before: dict[FrameType, tuple[Any, bool, bool]] = {}
         self._place, self._function = trace_place()
+        lower_flag()
 
     def arm(self, state: State, frame: FrameType) -> None:
         place = state.address + self._place
