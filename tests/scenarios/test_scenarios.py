@@ -33,7 +33,7 @@ SAMPLE = 4  # programs on each of the other interpreters, without --thorough
 SAMPLE_CLONED = 4
 
 # A copy works in its original's folder. What it shares there, it shares by the binding table (docs/clone-and-hop.md).
-UNSHAREABLE = {"file_writing": "open for writing", "temporary_files": "open for writing"}
+UNSHAREABLE = dict.fromkeys(("databases_on_disk", "file_writing", "temporary_files"), "open for writing")
 APPENDING = ("logging_to_file",)  # the log has the lines of all of them
 MADE = dict.fromkeys(("environment", "file_iteration", "file_reading"), b"made")  # files that they make first
 

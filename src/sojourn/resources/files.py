@@ -5,7 +5,7 @@ the three pipes that the node gave, or the terminal, under whatever number), `te
 once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
 offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number),
-`pipe` (all of whose ends are here).
+`pipe` (all of whose ends are here), `database` (SQLite's: a file that the heap opens anew, under any number).
 Everything else is refused, with what holds it and the way out.
 
 Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
@@ -30,7 +30,7 @@ from typing import Any
 
 from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
-from sojourn.frames import loops
+from sojourn.frames import loops, sqlite
 from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
 from sojourn.resources import pipes
 
@@ -49,6 +49,7 @@ _DEVICES = {
 _OWN_TERMINAL = (5, 0)
 _OWN = "/dev/tty"
 _EPOLL = "anon_inode:[eventpoll]"
+_BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database
 _SAME = "the terminal, by its number"  # which is another one on every node
 _STATUS = os.O_APPEND | os.O_NONBLOCK | os.O_DSYNC | os.O_SYNC | os.O_NOATIME | os.O_DIRECT
 _SYS_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine)
@@ -93,12 +94,13 @@ def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[l
     reasons: list[str] = []
     held: dict[str, str] = {}  # pipe -> content
     by_file: dict[tuple[int, int], list[int]] = {}
+    databases = sqlite.open_files()
     for number in descriptors.open_numbers():
         status = os.fstat(number)
         identity = _identity(status)
         twin = next((other for other in by_file.get(identity, ()) if _shares(other, number)), None)
         by_file.setdefault(identity, []).append(number)
-        entry = _entry(number, status, streams)
+        entry = _entry(number, status, streams, databases)
         entry["fd"] = number
         entry["inheritable"] = os.get_inheritable(number)
         if twin is not None and entry["kind"] in ("file", "directory", "device", "terminal", "pipe"):
@@ -116,7 +118,7 @@ def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[l
     return entries, reasons
 
 
-def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
+def _entry(number: int, status: os.stat_result, streams: Streams, databases: dict[int, str]) -> Entry:
     target = os.readlink(f"/proc/self/fd/{number}")
     flags = fcntl.fcntl(number, fcntl.F_GETFL)
     entry: Entry = {"name": target, "flags": flags & (os.O_ACCMODE | _STATUS | os.O_PATH)}
@@ -128,6 +130,10 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         entry |= {"kind": "file" if stat.S_ISREG(mode) else "directory", "identity": list(_identity(status))}
         entry["binding"] = Binding.IDENTIFIER
+        if target.endswith(_BESIDE) and target.rpartition("-")[0] in databases.values():
+            return entry | {"kind": "made", "binding": Binding.VALUE}
+        if databases.get(number) == target:
+            entry["kind"] = "database"
         if streams.workspace and f"{target}/".startswith(streams.workspace):
             entry |= {"binding": Binding.VALUE, "travels": True}
         if status.st_nlink == 0 or not _leads_to(target, _identity(status)):
@@ -135,7 +141,7 @@ def _entry(number: int, status: os.stat_result, streams: Streams) -> Entry:
             entry["why"] = (
                 f"{gone}: nobody else can open it. Close it before the move, or give it a name that lasts"
             )
-        elif _locked(number):
+        elif entry["kind"] != "database" and _locked(number):  # SQLite knows when its locks matter, and says so
             entry["why"] = "is locked, and a lock does not travel. Release it before the move"
         else:
             entry["offset"] = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
@@ -178,9 +184,10 @@ def unshareable(entries: list[Entry]) -> list[str]:
         if entry["kind"] in ("stream", "same"):
             continue  # a copy has streams of its own; what dup() made is judged with what it was made from
         if copied(Binding(entry["binding"]), _use(entry)) is None:
+            rest = "with mode=ro" if entry["kind"] == "database" else "for appending"
             why = (
                 "is open for writing: two processes would overwrite what the other wrote. Close it before the "
-                "clone, or open it for appending"
+                f"clone, or open it {rest}"
             )
             reasons.append(_reason(entry, why))
     return reasons
@@ -207,7 +214,7 @@ def _objection(entry: Entry) -> str | None:
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
     elif entry.get("travels"):  # with the workspace, which is there when it is opened
         attachment, possible = Attachment.UNATTACHED, {Action.COPY}
-    elif entry["kind"] in ("file", "directory"):
+    elif entry["kind"] in ("file", "directory", "database"):
         try:
             status = os.stat(entry["name"])
         except OSError as error:
@@ -241,7 +248,7 @@ def restore(entries: list[Entry]) -> None:
     made = pipes.Pipes()
     for entry in entries:
         number = entry["fd"]
-        if entry["kind"] == "made":
+        if entry["kind"] in ("made", "database"):
             continue
         if entry["kind"] == "stream":
             os.dup2(streams[entry["of"]], number)

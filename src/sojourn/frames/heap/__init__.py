@@ -7,9 +7,9 @@ the registry to other rooms (files, streams). The map: `dumper` and `loader` are
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
 `exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `threads`, `variables`,
-`views`, `cobjects`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses` keeps `id()`
-true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of users and packages;
-`words` reads the little memory that is needed.
+`views`, `cobjects`, `databases`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses`
+keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of users and
+packages; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -36,6 +36,7 @@ from . import (
     cobjects,
     cursors,
     custom,
+    databases,
     debuggers,
     exceptions,
     extensions,
@@ -86,8 +87,8 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, cursors, custom, debuggers, exceptions, extensions, fields, fixed, functions, futures,
-    generators, hashes, iterators, loops, modules, newer, threads, variables, views,
+    arrays, classes, cobjects, cursors, custom, databases, debuggers, exceptions, extensions, fields, fixed, functions,
+    futures, generators, hashes, iterators, loops, modules, newer, threads, variables, views,
 )  # fmt: skip
 
 

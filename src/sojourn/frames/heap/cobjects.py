@@ -278,4 +278,3 @@ refuses("it holds addresses of this process", "keep plain values instead",
 refuses("the kernel keeps its state", "make it anew where it is used",
         "select.poll", "select.kqueue")  # fmt: skip
 refuses("it maps memory of this process", "read what is needed, and open it again", "mmap.mmap")
-refuses("an open database", "close it before a move", "sqlite3.Connection", "sqlite3.Cursor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import select
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -32,6 +33,23 @@ def started() -> Any:
     return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 
 
+def connected(*statements: str, name: str = ":memory:") -> sqlite3.Connection:
+    base = sqlite3.connect(name, uri=True)
+    for each in ("CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)", "COMMIT", *statements):
+        base.execute(each)
+    return base
+
+
+def traced() -> sqlite3.Connection:
+    base = connected()
+    base.set_trace_callback(print)
+    return base
+
+
+def blob() -> Any:
+    return connected("UPDATE t SET a = 'x'", "COMMIT").blobopen("t", "a", 1)
+
+
 KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "child": (started, "child process", "wait for its end"),
     "shared": (called("multiprocessing.queues", "Queue"), "shared with other processes", "start them again"),
@@ -40,6 +58,12 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "library": (lambda: ctypes.CDLL(None), "addresses of this process", "plain values"),
     "TLS": (ssl.create_default_context, "keys and certificates", "anew after"),
     "compressor": (zlib.compressobj, "how far it has compressed", "finish the stream"),
+    "transaction": (lambda: connected("INSERT INTO t VALUES (3)"), "in the middle of a transaction", "commit()"),
+    "rows to come": (lambda: connected().execute("SELECT * FROM t"), "rows still to come", "fetchall()"),
+    "trace": (traced, "watches its statements", "set it to None"),
+    "temporary tables": (lambda: connected("CREATE TEMP TABLE u (a)"), "temporary tables", "drop them"),
+    "shared database": (lambda: connected(name="file:t?mode=memory&cache=shared"), "shares its cache", "close it"),
+    "blob": (blob, "in the middle of a database", "close it"),
     "polling": (select.poll, "the kernel keeps its state", "anew"),
     "device": (called("cupy", "ndarray"), "memory of a device", ".cpu()"),
     "stacks": (called("greenlet", "greenlet"), "switches stacks", "asyncio"),
