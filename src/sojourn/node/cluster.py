@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 READY = 40.0  # seconds for all nodes to be ready; one that died has to wait for its old lease to run out
 PATIENCE = 15.0  # seconds for a majority of several servers to be there
-ENDING = 6.0  # seconds for nodes to end when asked
+ENDING = 12.0  # seconds for nodes to end when asked; over processes that do not, and late writes, each takes up to 6
 
 
 def up(
