@@ -23,7 +23,7 @@ test: $(READY)  ## the tests, in under 20 minutes: exhaustive on 3.11, sampled e
 	@$(PYTEST)
 
 test-all: $(READY)  ## every test in full; results and versions go to out/results/
-	@$(PYTEST) --thorough --record out/results -o faulthandler_timeout=3600
+	@$(PYTEST) --thorough --record=out/results -o faulthandler_timeout=3600
 
 lint: $(READY)  ## ruff, pyright strict, the import contracts
 	@$(PY) -m ruff check .
