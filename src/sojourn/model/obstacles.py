@@ -100,7 +100,6 @@ CALLS: dict[str, Obstacle] = {
     "socket.create_server": Obstacle(_PEER),
     "select.epoll": Obstacle("it lives in this node's kernel"),
     "mmap.mmap": Obstacle("it is a view of this node's memory and files"),
-    "tempfile.TemporaryFile": Obstacle("a file without a name cannot be opened by anybody else"),
     "fcntl.flock": Obstacle("a lock on a file does not travel"),
     "fcntl.lockf": Obstacle("a lock on a file does not travel"),
 }

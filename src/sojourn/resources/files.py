@@ -5,7 +5,8 @@ the three pipes that the node gave, or the terminal, under whatever number), `te
 once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
 offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number),
-`pipe` (all of whose ends are here), `database` (SQLite's: a file that the heap opens anew, under any number).
+`pipe` (all of whose ends are here), `database` (SQLite's: a file that the heap opens anew, under any number),
+`unlinked` (without a name, with its content).
 Everything else is refused, with what holds it and the way out.
 
 Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
@@ -32,7 +33,7 @@ from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
 from sojourn.frames import loops, sqlite
 from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
-from sojourn.resources import pipes
+from sojourn.resources import pipes, unlinked
 
 Entry = dict[str, Any]
 Holder = Callable[
@@ -51,6 +52,7 @@ _OWN = "/dev/tty"
 _EPOLL = "anon_inode:[eventpoll]"
 _BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a database
 _SAME = "the terminal, by its number"  # which is another one on every node
+_SHARED = ("file", "directory", "device", "terminal", "pipe", "unlinked")  # what dup() may have made
 _STATUS = os.O_APPEND | os.O_NONBLOCK | os.O_DSYNC | os.O_SYNC | os.O_NOATIME | os.O_DIRECT
 _SYS_KCMP = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine)
 _KCMP_FILE = 0
@@ -93,8 +95,13 @@ def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[l
     entries: list[Entry] = []
     reasons: list[str] = []
     held: dict[str, str] = {}  # pipe -> content
+    contents: set[str] = set()  # unlinked files whose content has been taken
     by_file: dict[tuple[int, int], list[int]] = {}
     databases = sqlite.open_files()
+    if whole:
+        nameless = {number for number in descriptors.open_numbers() if os.fstat(number).st_nlink == 0}
+        if nameless:
+            unlinked.write_out(nameless)
     for number in descriptors.open_numbers():
         status = os.fstat(number)
         identity = _identity(status)
@@ -103,7 +110,7 @@ def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[l
         entry = _entry(number, status, streams, databases)
         entry["fd"] = number
         entry["inheritable"] = os.get_inheritable(number)
-        if twin is not None and entry["kind"] in ("file", "directory", "device", "terminal", "pipe"):
+        if twin is not None and entry["kind"] in _SHARED:
             entry |= {"kind": "same", "as": twin}
         if entry["kind"] != "stream":
             entry["holder"] = holder(number)
@@ -111,6 +118,9 @@ def capture(streams: Streams, holder: Holder, *, whole: bool = False) -> tuple[l
             held[entry["pipe"]] = pipes.content(number).decode("latin-1")
         if (why := entry.pop("why", None)) is not None:
             reasons.append(_reason(entry, why))
+        elif whole and entry["kind"] == "unlinked" and entry["file"] not in contents:
+            entry["content"] = unlinked.content(number)
+            contents.add(entry["file"])
         entries.append(entry)
     for entry in entries:
         if entry["kind"] == "pipe":
@@ -136,15 +146,16 @@ def _entry(number: int, status: os.stat_result, streams: Streams, databases: dic
             entry["kind"] = "database"
         if streams.workspace and f"{target}/".startswith(streams.workspace):
             entry |= {"binding": Binding.VALUE, "travels": True}
-        if status.st_nlink == 0 or not _leads_to(target, _identity(status)):
-            gone = "is an unlinked file" if status.st_nlink == 0 else "is no longer where it was opened"
-            entry["why"] = (
-                f"{gone}: nobody else can open it. Close it before the move, or give it a name that lasts"
-            )
-        elif entry["kind"] != "database" and _locked(number):  # SQLite knows when its locks matter, and says so
+        entry["offset"] = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
+        if entry["kind"] != "database" and _locked(number):  # SQLite knows when its locks matter, and says so
             entry["why"] = "is locked, and a lock does not travel. Release it before the move"
-        else:
-            entry["offset"] = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
+        elif stat.S_ISREG(mode) and status.st_nlink == 0:
+            entry |= {**unlinked.describe(target, status), "binding": Binding.VALUE}
+        elif not _leads_to(target, _identity(status)):
+            entry["why"] = (
+                "is no longer where it was opened: nobody else can open it. Close it before the move, or give it a "
+                "name that lasts"
+            )
     elif stat.S_ISCHR(mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) in _DEVICES:
         device = _DEVICES[os.major(status.st_rdev), os.minor(status.st_rdev)]
         entry |= {"kind": "device", "name": device, "binding": Binding.TYPE}
@@ -208,7 +219,7 @@ def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
     attachment = Attachment.FIXED
-    if entry["kind"] in ("stream", "same", "terminal", "made", "pipe"):
+    if entry["kind"] in ("stream", "same", "terminal", "made", "pipe", "unlinked"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
@@ -245,7 +256,7 @@ def restore(entries: list[Entry]) -> None:
     streams = [descriptors.raised(os.dup(number)) for number in (0, 1, 2)]
     for number in descriptors.open_numbers():
         os.close(number)
-    made = pipes.Pipes()
+    made, nameless = pipes.Pipes(), unlinked.Files()
     for entry in entries:
         number = entry["fd"]
         if entry["kind"] in ("made", "database"):
@@ -256,12 +267,15 @@ def restore(entries: list[Entry]) -> None:
             os.dup2(entry["as"], number)
         elif entry["kind"] == "pipe":
             made.put(entry, number)
+        elif entry["kind"] == "unlinked":
+            nameless.put(entry, number)
         elif entry["kind"] == "terminal" and entry["name"] == _SAME:
             _reopen(entry | {"name": os.ttyname(streams[0])}, number)
         else:
             _reopen(entry, number)
         os.set_inheritable(number, entry["inheritable"])
     made.close()
+    nameless.close()
     for fd in streams:
         os.close(fd)
 

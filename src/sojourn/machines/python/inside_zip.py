@@ -34,6 +34,7 @@ INSIDE = (
     "resources/__init__.py",
     "resources/files.py",
     "resources/pipes.py",
+    "resources/unlinked.py",
     "resources/fileobjects.py",
     "resources/standard.py",
     "machines/__init__.py",
