@@ -57,7 +57,7 @@ def write_out(numbers: set[int]) -> None:
 
 
 def content(number: int) -> str:
-    """What is in the file, as text for an entry. (It is opened again: what is open for writing alone cannot be read.)"""
+    """What is in the file, as text for an entry. (Opened again: what is open for writing alone cannot be read.)"""
     with open(f"/proc/self/fd/{number}", "rb", buffering=0) as file:
         pieces: list[bytes] = []
         while piece := file.read(_PIECE):

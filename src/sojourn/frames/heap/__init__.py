@@ -7,9 +7,9 @@ the registry to other rooms (files, streams). The map: `dumper` and `loader` are
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
 `exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `threads`, `variables`,
-`views`, `cobjects`, `databases`, `debuggers`, `extensions` and `arrays` are the families of reducers; `addresses`
-keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of users and
-packages; `words` reads the little memory that is needed.
+`views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions` and `arrays` are the families of reducers;
+`addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of
+users and packages; `words` reads the little memory that is needed.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -55,6 +55,7 @@ from . import (
     threads,
     variables,
     views,
+    walkers,
 )
 from .addresses import AddressDumper, DeepAddressDumper, found_in
 from .arrays import remember_mapping
@@ -88,7 +89,7 @@ _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries o
 _MAGIC_1 = b"SJH1"
 _families = (
     arrays, classes, cobjects, cursors, custom, databases, debuggers, exceptions, extensions, fields, fixed, functions,
-    futures, generators, hashes, iterators, loops, modules, newer, threads, variables, views,
+    futures, generators, hashes, iterators, loops, modules, newer, threads, variables, views, walkers,
 )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), world: Match | N
             advice="use the same versions of the packages on both sides",
         )
     entries = ready.size if listed is None else len(listed) + worldly
-    for each in (iterators, cursors, custom):
+    for each in (iterators, cursors, walkers, custom):
         each.forget()
     with collector_paused():
         try:
@@ -229,6 +230,7 @@ def reach() -> None:
     """
     iterators.reach()
     cursors.reach()
+    walkers.reach()
     custom.reach()
 
 

@@ -275,7 +275,7 @@ refuses("how far it has compressed is in C, and cannot be read", "finish the str
         "_bz2.BZ2Decompressor", "_lzma.LZMACompressor", "_lzma.LZMADecompressor")  # fmt: skip
 refuses("a parser keeps what it has read in C", "parse the document to its end, or feed it anew after the move",
         "pyexpat.xmlparser", "xml.etree.ElementTree.XMLParser", "xml.etree.ElementTree.TreeBuilder",
-        "_tokenize.TokenizerIter", "_elementtree._element_iterator")  # fmt: skip
+        "_tokenize.TokenizerIter")  # fmt: skip
 refuses("it holds keys and certificates in C", "make it anew after the move", "ssl.SSLContext", "_ssl._SSLContext",
         "ssl.MemoryBIO", "_ssl.MemoryBIO")  # fmt: skip
 refuses("it does not say what it has written or read", "make it anew for each object", "_pickle.Pickler",
