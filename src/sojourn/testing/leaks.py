@@ -53,12 +53,12 @@ class Leaks:
     """Notes descriptors and temporary files now; `check` tells what has come since and stayed."""
 
     def __init__(self) -> None:
-        self._descriptors = _descriptors()
+        self._descriptors = descriptors()
         self._files = _files()
 
     def check(self) -> None:
         """Raises AssertionError naming each descriptor and file that was not there before."""
-        new = _descriptors()
+        new = descriptors()
         opened = [
             f"descriptor {fd} ({what})" for fd, what in new.items() if self._descriptors.get(fd) != what
         ]
@@ -66,7 +66,8 @@ class Leaks:
         assert not opened and not made, "left behind: " + ", ".join([*opened, *made])
 
 
-def _descriptors() -> dict[int, str]:
+def descriptors() -> dict[int, str]:
+    """Of this process: what each of them is."""
     found: dict[int, str] = {}
     for name in os.listdir("/proc/self/fd"):
         try:

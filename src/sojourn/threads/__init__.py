@@ -37,10 +37,10 @@ written with `async def`, and what only a C stack could suspend is a plain funct
 
 ## Map
 `states`, `verdicts`: tables and pure functions. `thread`, `lwp`, `scheduler`, `monitor`, `probe`: the machine;
-`parking`, `kinds`: parts of it. `group`, `sync`, `barrier`, `channel`, `timers`, `local`, `waiting`, `orders`: what
-threads do. `poller`, `descriptors`, `sockets`, `children`: what the world does. `asynced`, `pools`: other people's
-loops, other processes. `reports`, `dumping`: looking. `endings`: fork and the end of the interpreter. What few need is
-loaded on first use.
+`parking`, `breaking`, `unseen`, `kinds`: parts of it. `group`, `sync`, `barrier`, `channel`, `timers`, `local`,
+`waiting`, `orders`: what threads do. `poller`, `descriptors`, `sockets`, `children`: what the world does. `asynced`,
+`pools`: other people's loops, other processes. `reports`, `dumping`: looking. `endings`: fork and the end of the
+interpreter. What few need is loaded on first use.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     for module, names in _LATER.items():
         if name in names:
-            return getattr(importlib.import_module(f"sojourn.threads.{module}"), name)
+            found = globals()[name] = getattr(importlib.import_module(f"sojourn.threads.{module}"), name)
+            return found
     raise AttributeError(f"module 'sojourn.threads' has no attribute {name!r}")
 
 

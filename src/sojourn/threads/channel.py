@@ -63,10 +63,11 @@ class Channel(Generic[T]):
         if capacity is not None and capacity < 0:
             raise UsageError(f"a channel cannot hold {capacity} items")
         self.capacity = capacity
-        self._room = capacity if capacity is not None else float("inf")
+        self._room = capacity if capacity is not None else float("inf")  # below 0 once it is closed
         self._guard = _thread.allocate_lock()
         self._items: deque[T] = deque()
         self._getters = Waiters()
+        self._getting = self._getters.queue
         self._putters: deque[tuple[Wait, T]] = deque()
         self._closed = False
 
@@ -80,7 +81,18 @@ class Channel(Generic[T]):
     @operation
     def put(self, item: T) -> Steps[None]:
         """Hand it in; wait for room. Raises Closed."""
-        if not self._put(item):
+        getter = None
+        with self._guard:  # `_place`, without the call
+            if self._getting:
+                getter = self._getters.claim()
+            if getter is not None:
+                getter.value = item
+            elif len(self._items) < self._room and not self._putters:
+                self._items.append(item)
+                return
+        if getter is not None:
+            getter.wake()
+        else:
             wait = Wait(_Putting(self, item))
             yield wait
             if wait.value is CLOSED:
@@ -92,43 +104,55 @@ class Channel(Generic[T]):
             raise Full("the channel is full", advice="await put(), which waits for room")
 
     def _put(self, item: T) -> bool:
-        """Hand it to somebody who waits, or keep it if there is room."""
         with self._guard:
             if self._closed:
                 raise Closed("the channel is closed")
-            wait = self._getters.claim()
-            if wait is None:
-                if len(self._items) >= self._room or self._putters:
-                    return False
-                self._items.append(item)
-                return True
-            wait.value = item
-        wait.wake()
-        return True
+            placed, getter = self._place(item)
+        if getter is not None:
+            getter.wake()
+        return placed
+
+    def _place(self, item: T) -> tuple[bool, Wait | None]:
+        """Under the guard: hand it to somebody who waits, and is to be woken up, or keep it if there is room."""
+        getter = self._getters.claim()
+        if getter is not None:
+            getter.value = item
+        elif len(self._items) < self._room and not self._putters:
+            self._items.append(item)
+        else:
+            return False, None
+        return True, getter
 
     def enqueue_putter(self, wait: Wait, item: T) -> bool:
+        """Somebody waits for room."""
         with self._guard:
             if not wait.claim():
                 return True
+            getter = None
             if self._closed:
                 wait.value = CLOSED
-                return False
-            getter = self._getters.claim()
-            if getter is None:
-                if len(self._items) < self._room and not self._putters:
-                    self._items.append(item)
-                    return False
-                wait.armed = [None]  # an interruption that comes meanwhile stays pending, and is seen after this
-                self._putters.append((wait, item))
-                return True
-            getter.value = item
-        getter.wake()
+            else:
+                placed, getter = self._place(item)
+                if not placed:
+                    wait.armed = [None]  # an interruption that comes meanwhile stays pending, and is seen after this
+                    self._putters.append((wait, item))
+                    return True
+        if getter is not None:
+            getter.wake()
         return False
 
     @operation
     def get(self) -> Steps[T]:
         """The next item; wait for it. Raises Closed when it is closed and empty."""
-        found, item = self._get()
+        found, putter = False, None
+        item: Any = None
+        with self._guard:
+            if self._putters:
+                found, item, putter = self._take()
+            elif self._items:
+                return self._items.popleft()
+        if putter is not None:
+            putter.wake()
         if found:
             return item
         wait = Wait(self)
@@ -145,22 +169,24 @@ class Channel(Generic[T]):
         return item
 
     def _get(self) -> tuple[bool, Any]:
-        """An item that is there, and room for who waits with the next."""
         with self._guard:
-            if self._items:
-                item = self._items.popleft()
-                putter, following = self._claim_putter()
-                if putter is not None:
-                    self._items.append(following)
-            else:
-                putter, item = self._claim_putter()
-                if putter is None:
-                    if self._closed:
-                        raise Closed("the channel is closed, and empty")
-                    return False, None
+            found, item, putter = self._take()
+            if not found and self._closed:
+                raise Closed("the channel is closed, and empty")
         if putter is not None:
             putter.wake()
-        return True, item
+        return found, item
+
+    def _take(self) -> tuple[bool, Any, Wait | None]:
+        """Under the guard: an item that is there, and room for who waits with the next, and is to be woken up."""
+        if not self._items:
+            putter, item = self._claim_putter()
+            return putter is not None, item, putter
+        item = self._items.popleft()
+        putter, following = self._claim_putter()
+        if putter is not None:
+            self._items.append(following)
+        return True, item, putter
 
     def _claim_putter(self) -> tuple[Wait | None, Any]:
         while self._putters:
@@ -174,21 +200,12 @@ class Channel(Generic[T]):
         with self._guard:
             if not wait.claim():
                 return True
-            putter, item = None, None
-            if self._items:
-                item = self._items.popleft()
-                putter, following = self._claim_putter()
-                if putter is not None:
-                    self._items.append(following)
-            else:
-                putter, item = self._claim_putter()
-                if putter is None and not self._closed:
-                    wait.armed = [None]  # as in `enqueue_putter`
-                    self._getters.add(wait)
-                    return True
-                if putter is None:
-                    item = CLOSED
-            wait.value = item
+            found, item, putter = self._take()
+            if not found and not self._closed:
+                wait.armed = [None]  # as in `enqueue_putter`
+                self._getters.add(wait)
+                return True
+            wait.value = item if found else CLOSED
         if putter is not None:
             putter.wake()
         return False
@@ -199,6 +216,7 @@ class Channel(Generic[T]):
             if self._closed:
                 return
             self._closed = True
+            self._room = -1
             woken = self._getters.claim_all()  # there are some only if it is empty
             woken += [wait for wait, _ in self._putters if wait.claim()]
             self._putters.clear()

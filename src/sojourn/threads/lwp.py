@@ -18,20 +18,17 @@ from __future__ import annotations
 import _thread
 import threading
 import time
-from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sojourn.threads import endings
+from sojourn.threads import breaking, endings
 from sojourn.threads.parking import Processor, park, rest
+from sojourn.threads.reports import Sighting
 from sojourn.threads.states import State, Step, Turn
-from sojourn.threads.thread import Bell, Cancelled, Thread, Wait, carriers
+from sojourn.threads.thread import Bell, Cancelled, End, Thread, Wait, carriers, outcome
 
 if TYPE_CHECKING:
-    from sojourn.threads.group import Alarm
-    from sojourn.threads.reports import Place
     from sojourn.threads.scheduler import Scheduler
-    from sojourn.threads.verdicts import Verdict
 
 monotonic = time.monotonic
 OFTEN = 8  # slices between two looks at what comes from outside the queue
@@ -39,13 +36,10 @@ HEARING = 0.2  # seconds after which an LWP on the main kernel-level thread hear
 POLL_EVERY = 0.001  # seconds between two looks at descriptors while there is enough to run
 SPARE_FOR = 5.0  # seconds after which a spare LWP that nobody has called ends
 
-
-
 class Lwp:
     """One kernel-level thread of the scheduler."""
 
     numbers = count(1)
-    order = count()  # of timers for the same moment
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
@@ -64,20 +58,7 @@ class Lwp:
         self.robbed = False
         self.broken_into = False  # something is raised, or was, in the function that it is lent to
         self.kernel: threading.Thread | None = None
-        # what the monitor has seen, and notes before it takes the processor
-        self.seen_thread: Thread[Any] | None = None
-        self.seen_switches = 0
-        self.seen_at = 0.0
-        self.looked_at = 0.0
-        self.cpu_at: float | None = None
-        self.cpu_last: float | None = None
-        self.caught_at = 0.0  # when the slice was first seen that was told
-        self.preempted = False  # it was robbed because it computes
-        self.mistaken = False  # it was robbed when it had just gone on
-        self.told = False  # that this slice blocks
-        self.place: Place | None = None
-        self.verdict: Verdict | None = None
-        self.call_name = ""
+        self.seen = Sighting()
 
     # being called
 
@@ -186,12 +167,8 @@ class Lwp:
                     wait = thread.context.run(thread.coroutine.send, None)  # type: ignore[union-attr]
                 else:
                     wait = self._throw(thread, error)
-            except StopIteration as stop:
-                ended = State.DONE, stop.value, None
-            except Cancelled as cancelled:
-                ended = State.CANCELLED, None, cancelled
-            except BaseException as error:
-                ended = State.FAILED, None, error
+            except BaseException as raised:
+                ended = outcome(raised)
             try:
                 box.pop()
             except IndexError:
@@ -212,17 +189,6 @@ class Lwp:
         assert thread.context is not None and thread.coroutine is not None
         return thread.context.run(thread.coroutine.throw, error)
 
-    def set_timer(self, until: float, what: Wait | Alarm) -> None:
-        """While it has a processor."""
-        processor = self.processor
-        assert processor is not None
-        timers = processor.timers
-        if len(timers) >= processor.purge_at:  # timeouts that did not come about stay in the heap until now
-            timers[:] = [each for each in timers if not each[2].over]
-            heapify(timers)
-            processor.purge_at = max(1000, 2 * len(timers))
-        heappush(timers, (until, next(Lwp.order), what))
-
     def _look_around(self, processor: Processor) -> bool:
         """Everything but the queue: what others have handed in, timers, descriptors; where there is nothing to run,
         what others have too much of, or wait. False: the scheduler stops.
@@ -238,18 +204,19 @@ class Lwp:
                 if type(one) is Thread:
                     queue.append(one)  # pyright: ignore
                 else:
-                    one(self)  # pyright: ignore
+                    one(processor)  # pyright: ignore
             now = monotonic() if timers or scheduler.poller.count else 0.0
-            while timers and timers[0][0] <= now:
-                heappop(timers)[2].fire()
+            if timers:
+                processor.fire(now)
             if scheduler.poller.count and (not queue or now - processor.polled >= POLL_EVERY):
                 processor.polled = now
                 if scheduler.poller.seat.acquire(False):
                     try:
-                        scheduler.poller.wait(0.0)
+                        came = scheduler.poller.wait(0.0)
                     finally:
                         scheduler.poller.seat.release()
-            if queue or scheduler.steal_for(processor):
+                    self._take(came)
+            if queue or (scheduler.shared and processor.steal(scheduler.processors)):
                 return True
             if scheduler.stopping:
                 return False
@@ -268,9 +235,10 @@ class Lwp:
         scheduler.idlers.append(self)
         if scheduler.inbox or scheduler.stopping or scheduler.has_work():
             seconds = 0.0
+        came: list[Wait] = []
         try:
             if self.polling:
-                scheduler.poller.wait(seconds)
+                came = scheduler.poller.wait(seconds)
             else:
                 self.bell.heard(seconds)
         finally:
@@ -286,11 +254,27 @@ class Lwp:
             scheduler.monitor.look_again()
         if witness is not None:
             witness.turn(self.number, Turn.ROUSED)
+        self._take(came)
+
+    def _take(self, waits: list[Wait]) -> None:
+        """Wake up whom the poller has claimed: all into our queue, as `scheduler.put` would do one by one."""
+        scheduler, processor = self.scheduler, self.processor
+        assert processor is not None
+        for wait in waits:
+            thread = wait.thread
+            if thread.home is None and scheduler.witness is None:
+                wait.armed = None
+                processor.queue.append(thread)
+            else:
+                wait.wake()
+        for _ in waits:
+            if not scheduler.rouse():
+                break
 
     # having lost the processor
 
     def _came_back(
-        self, thread: Thread[Any], wait: Wait | None, ended: tuple[State, Any, BaseException | None] | None
+        self, thread: Thread[Any], wait: Wait | None, ended: End | None
     ) -> None:
         """From a call in which the processor was handed on: hand in the thread, or keep it if it does that often."""
         scheduler = self.scheduler
@@ -353,16 +337,12 @@ class Lwp:
                     wait = thread.context.run(thread.coroutine.send, None)
                 else:
                     wait = self._throw(thread, error)
-            except StopIteration as stop:
-                ended = State.DONE, stop.value, None
-            except Cancelled as cancelled:
-                ended = State.CANCELLED, None, cancelled
-            except BaseException as error:
-                ended = State.FAILED, None, error
+            except BaseException as raised:
+                ended = outcome(raised)
             now = monotonic()
             if now - since >= rules.tick:
                 blocked_at = now
-            if self.told and scheduler.monitor is not None:
+            if self.seen.told and scheduler.monitor is not None:
                 scheduler.monitor.came_back(self, thread)
             if scheduler.forked:
                 endings.alone(thread, ended)
@@ -390,7 +370,7 @@ class Lwp:
             endings.alone(thread, ended)
         while True:  # an interruption that was on its way arrives here at the latest
             try:
-                self.scheduler.clear_break_in(self, thread)
+                breaking.settle(self, thread)
                 break
             except Cancelled:
                 continue
@@ -399,15 +379,15 @@ class Lwp:
         if witness is not None:
             witness.turn(self.number, Turn.FREED)
 
-    def _call(self, thread: Thread[Any]) -> tuple[State, Any, BaseException | None]:
+    def _call(self, thread: Thread[Any]) -> End:
         function, context = thread.function, thread.context
         assert function is not None and context is not None
         try:
             if (error := thread.next_error()) is not None:
                 raise error
             value = context.run(function)
-        except Cancelled as cancelled:
-            return State.CANCELLED, None, cancelled
-        except BaseException as error:
-            return State.FAILED, None, error
+        except StopIteration as stop:  # as any other error: it is no coroutine that says so
+            return State.FAILED, None, stop
+        except BaseException as raised:
+            return outcome(raised)
         return State.DONE, value, None

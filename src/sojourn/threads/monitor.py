@@ -120,24 +120,25 @@ class Monitor:
 
     def _look(self, lwp: Lwp, now: float, late: float) -> None:
         thread = lwp.thread
+        seen = lwp.seen
         if thread is None or thread.function is not None:
             return
         switches = thread.switches
-        if lwp.seen_thread is not thread or lwp.seen_switches != switches:
-            lwp.seen_thread, lwp.seen_switches = thread, switches
-            lwp.seen_at = now
-            lwp.cpu_at = lwp.cpu_last = probe.cpu_time(lwp.clock)
-            lwp.looked_at = now
-            lwp.told = False
+        if seen.thread is not thread or seen.switches != switches:
+            seen.thread, seen.switches = thread, switches
+            seen.since = now
+            seen.cpu_at = seen.cpu_last = probe.cpu_time(lwp.clock)
+            seen.looked_at = now
+            seen.told = False
             return
-        wall = now - lwp.seen_at
-        if lwp.told or wall < self._rules.tick / 2:
+        wall = now - seen.since
+        if seen.told or wall < self._rules.tick / 2:
             return
         cpu = probe.cpu_time(lwp.clock)
         used = recent = None
-        if cpu is not None and lwp.cpu_at is not None and lwp.cpu_last is not None:
-            used, recent = cpu - lwp.cpu_at, (cpu - lwp.cpu_last) / max(now - lwp.looked_at, 1e-6)
-        lwp.cpu_last, lwp.looked_at = cpu, now
+        if cpu is not None and seen.cpu_at is not None and seen.cpu_last is not None:
+            used, recent = cpu - seen.cpu_at, (cpu - seen.cpu_last) / max(now - seen.looked_at, 1e-6)
+        seen.cpu_last, seen.looked_at = cpu, now
         call = probe.system_call(lwp.native)
         locked = self._scheduler.locked
         verdict = judge(Sight(call, used, wall, recent, late), locked=locked, lock_words=self._lock_words)
@@ -154,61 +155,63 @@ class Monitor:
         with guard:
             if lwp.thread is not thread or thread.switches != switches:
                 return  # it has gone on meanwhile
-            lwp.caught_at, lwp.preempted = lwp.seen_at, action is Action.PREEMPT
-            lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
+            seen.caught_at, seen.preempted = seen.since, action is Action.PREEMPT
+            seen.place, seen.verdict, seen.call_name = Place.of(frame), verdict, call_name(call, self._machine)
             try:
                 processor = lwp.box.pop()
             except IndexError:  # it has come back at this moment
                 return
-            lwp.robbed = lwp.told = True
+            lwp.robbed = seen.told = True
             # From here on the LWP cannot leave its slice. It may have begun another one before: nobody's offence.
-            lwp.mistaken = lwp.thread is not thread or thread.switches != switches
-            if lwp.mistaken:
-                lwp.preempted = lwp.told = False
-                lwp.place = None
+            seen.mistaken = lwp.thread is not thread or thread.switches != switches
+            if seen.mistaken:
+                seen.preempted = seen.told = False
+                seen.place = None
             if (witness := self._scheduler.witness) is not None and lwp.thread is not None:
                 witness.step(lwp.thread.number, Step.CAUGHT)
                 witness.turn(lwp.number, Turn.CAUGHT)
-            if lwp.preempted:
+            if seen.preempted:
                 self._computing += 1
         self.report.handed_on += 1
         self._scheduler.seat(processor)
-        if not lwp.mistaken:
-            event = Event.PREEMPTED if lwp.preempted else Event.BLOCKED
+        if not seen.mistaken:
+            event = Event.PREEMPTED if seen.preempted else Event.BLOCKED
             self._call_up(event, lwp, thread, frame, wall)
 
     def _tell(self, lwp: Lwp, thread: Thread[Any], verdict: Verdict, call: bytes | None, wall: float) -> None:
         """A thread blocks an LWP that has no processor which could be handed on; it is only told."""
+        seen = lwp.seen
         frame = probe.frame_of(lwp.ident)
         with guard:
-            if lwp.thread is not thread or thread.switches != lwp.seen_switches or not (lwp.lent or lwp.robbed):
+            if lwp.thread is not thread or thread.switches != seen.switches or not (lwp.lent or lwp.robbed):
                 return  # it has gone on meanwhile
-            lwp.caught_at, lwp.preempted, lwp.mistaken, lwp.told = lwp.seen_at, False, False, True
-            lwp.place, lwp.verdict, lwp.call_name = Place.of(frame), verdict, call_name(call, self._machine)
+            seen.caught_at, seen.preempted, seen.mistaken, seen.told = seen.since, False, False, True
+            seen.place, seen.verdict, seen.call_name = Place.of(frame), verdict, call_name(call, self._machine)
         self._call_up(Event.BLOCKED, lwp, thread, frame, wall)
 
     # on the LWP that was blocked
 
     def came_back(self, lwp: Lwp, thread: Thread[Any]) -> bool:
         """From where it was told to be blocked. Whether the thread is to have an LWP of its own from now on."""
+        seen = lwp.seen
         now = monotonic()
         with guard:  # whoever took the processor has noted all that there is to it
-            robbed, lwp.robbed, lwp.told = lwp.robbed, False, False
-            lwp.seen_thread = None
-            if robbed and lwp.preempted:
+            robbed, lwp.robbed, seen.told = lwp.robbed, False, False
+            seen.thread = None
+            if robbed and seen.preempted:
                 self._computing -= 1
-        seconds = now - lwp.caught_at
-        place, verdict = lwp.place, lwp.verdict
-        if place is None or verdict is None or (robbed and lwp.mistaken):
+        seconds = now - seen.caught_at
+        place, verdict = seen.place, seen.verdict
+        if place is None or verdict is None or (robbed and seen.mistaken):
             return False
-        self.report.add(place, verdict, lwp.call_name, seconds, thread.name)
+        self.report.add(place, verdict, seen.call_name, seconds, thread.name)
         self._call_up(Event.UNBLOCKED, lwp, thread, None, seconds)
         warn = self._scheduler.warn
-        if warn is not None and seconds >= warn and not lwp.preempted:
-            where = f" in {lwp.call_name}" if lwp.call_name else ""
+        if warn is not None and seconds >= warn and not seen.preempted:
+            where = f" in {seen.call_name}" if seen.call_name else ""
             what = f"thread {thread.name} blocked its LWP for {seconds:.3f} s{where}"
             warnings.warn_explicit(what, BlockingWarning, place.file, place.line)
-        if not robbed or lwp.preempted or thread.home is not None:
+        if not robbed or seen.preempted or thread.home is not None:
             return False
         if thread.offences is None:
             thread.offences = Offences()
@@ -219,9 +222,10 @@ class Monitor:
         return True
 
     def _call_up(self, event: Event, lwp: Lwp, thread: Thread[Any], frame: Any, seconds: float) -> None:
-        if not self.upcalls or lwp.place is None or lwp.verdict is None:
+        seen = lwp.seen
+        if not self.upcalls or seen.place is None or seen.verdict is None:
             return
-        told = Upcall(event, thread, lwp.place, frame, seconds, lwp.call_name, lwp.verdict)
+        told = Upcall(event, thread, seen.place, frame, seconds, seen.call_name, seen.verdict)
         for wanted, action in list(self.upcalls):
             if wanted is event:
                 try:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sojourn.threads.states import Step
@@ -24,12 +27,43 @@ class Processor:
 
     __slots__ = ("number", "polled", "purge_at", "queue", "timers")
 
+    order = count()  # of timers for the same moment
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.queue: deque[Thread[Any]] = deque()
         self.timers: list[Timed] = []
         self.purge_at = 1000  # timers; so many are looked through for those that are over
         self.polled = 0.0
+
+    def set_timer(self, until: float, what: Wait | Alarm) -> None:
+        """By the LWP that has it."""
+        timers = self.timers
+        if len(timers) >= self.purge_at:  # timeouts that did not come about stay in the heap until now
+            timers[:] = [each for each in timers if not each[2].over]
+            heapify(timers)
+            self.purge_at = max(1000, 2 * len(timers))
+        heappush(timers, (until, next(Processor.order), what))
+
+    def fire(self, now: float) -> None:
+        """Whatever is due."""
+        timers = self.timers
+        while timers and timers[0][0] <= now:
+            heappop(timers)[2].fire()
+
+    def steal(self, processors: Sequence[Processor]) -> bool:
+        """Half of what another one has; False: nobody has anything."""
+        count = len(processors)
+        for step in range(1, count):
+            victim = processors[(self.number + step) % count].queue
+            for _ in range((len(victim) + 1) // 2):
+                try:
+                    self.queue.append(victim.pop())
+                except IndexError:
+                    break
+            if self.queue:
+                return True
+        return False
 
 
 def park(thread: Thread[Any], wait: Wait, lwp: Lwp | None = None) -> None:

@@ -22,17 +22,19 @@ from collections.abc import Callable
 from sojourn.threads.thread import Wait
 
 READ, WRITE = 0, 1
+AT_ONCE = 256  # events; so long the guard is held
 _PRECISE = 1024  # descriptors below this can be waited for with `select`, to the microsecond; epoll counts milliseconds
 
 
 class Watched:
     """One descriptor: who waits for it, and whether an edge was told to nobody. By direction."""
 
-    __slots__ = ("edges", "waiters")
+    __slots__ = ("edges", "ended", "waiters")
 
     def __init__(self) -> None:
         self.waiters: tuple[list[Wait], list[Wait]] = ([], [])
         self.edges = [False, False]
+        self.ended = False  # nothing more will be told of what is to be read: who tries finds the end
 
 
 class Direction:
@@ -53,6 +55,8 @@ class Poller:
     """What both have in common. Opens nothing before a descriptor is watched."""
 
     levels = False  # it tells levels, not edges: what is not waited for must not be registered
+    sides: tuple[tuple[int, int], tuple[int, int]]  # of each direction the bits by which an event tells it
+    ending = 0  # the bits that come once, and then nothing more
 
     def __init__(self, call: Callable[[], object]) -> None:
         self.call = call  # an LWP that waits elsewhere, since nobody waits here
@@ -74,8 +78,8 @@ class Poller:
     def _drop(self, fd: int) -> None:
         raise NotImplementedError
 
-    def _events(self, seconds: float | None) -> list[tuple[int, bool, bool]]:
-        """Descriptor, readable, writable."""
+    def _events(self, seconds: float | None) -> list[tuple[int, int]]:
+        """Descriptors, and what has come, in bits of `sides`."""
         raise NotImplementedError
 
     def _shut(self) -> None:
@@ -84,35 +88,42 @@ class Poller:
     # of users
 
     def enqueue(self, fd: int, direction: int, wait: Wait) -> bool:
-        """Wait for that direction of the descriptor; who calls has tried, and found nothing."""
+        """Wait for that direction of the descriptor; who calls has tried and found nothing, or has taken all."""
         with self.guard:
-            if self._ears is None:
-                self._ears = _event_descriptor()
-                self._open(self._ears[0])
             watched = self.watched.get(fd)
-            new = watched is None
-            if watched is None:
-                watched = self.watched[fd] = Watched()
-            waiters = watched.waiters[direction]
-            waiters.append(wait)
-            try:
-                if new or self.levels:
-                    self._interest(fd, watched, new=new)
-            except OSError as error:  # closed meanwhile, or of a kind that is never waited for
-                waiters.remove(wait)
-                if new:
-                    del self.watched[fd]
-                wait.value = error
-                return not wait.claim()
-            self.count = len(self.watched)
-            if watched.edges[direction]:
+            if watched is not None and (watched.edges[direction] or (watched.ended and direction == READ)):
                 watched.edges[direction] = False
                 if wait.claim():
-                    waiters.remove(wait)
                     return False
+            if watched is None or self.levels:
+                error = self._begin(fd, watched, direction, wait)
+                if error is not None:
+                    wait.value = error
+                    return not wait.claim()
+            else:
+                watched.waiters[direction].append(wait)
         if not self.seat.locked():
             self.call()
         return True
+
+    def _begin(self, fd: int, watched: Watched | None, direction: int, wait: Wait) -> OSError | None:
+        """Under the guard: register it; or why that cannot be."""
+        if self._ears is None:
+            self._ears = _event_descriptor()
+            self._open(self._ears[0])
+        new = watched is None
+        if watched is None:
+            watched = self.watched[fd] = Watched()
+        watched.waiters[direction].append(wait)
+        try:
+            self._interest(fd, watched, new=new)
+        except OSError as error:  # closed meanwhile, or of a kind that is never waited for
+            watched.waiters[direction].remove(wait)
+            if new:
+                del self.watched[fd]
+            return error
+        self.count = len(self.watched)
+        return None
 
     def forget(self, fd: int) -> None:
         """It is about to be closed; who waits for it is told so."""
@@ -134,32 +145,39 @@ class Poller:
 
     # of the LWP that has the seat
 
-    def wait(self, seconds: float | None) -> None:
-        """Until an event, a rouse, or the time has come. Wakes who waited for what has come."""
+    def wait(self, seconds: float | None) -> list[Wait]:
+        """Until an event, a rouse, or the time has come. Those who waited for what has come: claimed, to be woken."""
         claimed: list[Wait] = []
         ear = -1 if self._ears is None else self._ears[0]
-        for fd, readable, writable in self._events(seconds):
-            if fd == ear:
-                try:
-                    os.read(fd, 4096)
-                except BlockingIOError:
-                    pass
-                continue
-            with self.guard:
+        events = self._events(seconds)
+        with self.guard:
+            for fd, mask in events:
                 watched = self.watched.get(fd)
                 if watched is None:
+                    if fd == ear:
+                        self._overhear(fd)
                     continue
-                for direction, came in ((READ, readable), (WRITE, writable)):
-                    if came:
-                        waiters = watched.waiters[direction]
-                        woken = [wait for wait in waiters if wait.claim()] if waiters else waiters
-                        watched.edges[direction] = not woken
-                        claimed += woken
-                        waiters.clear()
+                for direction, bits in self.sides:
+                    if mask & bits:
+                        edge = True
+                        if waiters := watched.waiters[direction]:
+                            for wait in waiters:
+                                if wait.claim():
+                                    claimed.append(wait)
+                                    edge = False
+                            waiters.clear()
+                        watched.edges[direction] = edge
+                if mask & self.ending:
+                    watched.ended = True
                 if self.levels:
                     self._interest(fd, watched, new=False)
-        for wait in claimed:
-            wait.wake()
+        return claimed
+
+    def _overhear(self, ear: int) -> None:
+        try:
+            os.read(ear, 4096)
+        except BlockingIOError:
+            pass
 
     def rouse(self) -> None:
         if self._ears is not None:
@@ -189,6 +207,12 @@ class EdgePoller(Poller):
 
     _epoll: select.epoll
 
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__(call)
+        both = select.EPOLLHUP | select.EPOLLERR
+        self.sides = (READ, both | select.EPOLLIN | select.EPOLLRDHUP), (WRITE, both | select.EPOLLOUT)
+        self.ending = select.EPOLLRDHUP | select.EPOLLHUP
+
     def _open(self, ear: int) -> None:
         self._epoll = select.epoll()
         self._epoll.register(ear, select.EPOLLIN)
@@ -203,16 +227,13 @@ class EdgePoller(Poller):
         except OSError:  # closed already
             pass
 
-    def _events(self, seconds: float | None) -> list[tuple[int, bool, bool]]:
+    def _events(self, seconds: float | None) -> list[tuple[int, int]]:
         epoll = self._epoll
         if seconds and epoll.fileno() < _PRECISE:
             if not select.select([epoll.fileno()], (), (), seconds)[0]:
                 return []
             seconds = 0.0
-        reading = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-        writing = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
-        found = epoll.poll(-1 if seconds is None else seconds)
-        return [(fd, bool(mask & reading), bool(mask & writing)) for fd, mask in found]
+        return epoll.poll(-1 if seconds is None else seconds, AT_ONCE)
 
     def _shut(self) -> None:
         self._epoll.close()
@@ -222,7 +243,7 @@ class PortablePoller(Poller):
     """What `selectors` has: levels, so that a descriptor is registered while somebody waits for it."""
 
     levels = True
-
+    sides = (READ, selectors.EVENT_READ), (WRITE, selectors.EVENT_WRITE)
     _selector: selectors.BaseSelector
 
     def _open(self, ear: int) -> None:
@@ -249,11 +270,8 @@ class PortablePoller(Poller):
         except (KeyError, ValueError, OSError):
             pass
 
-    def _events(self, seconds: float | None) -> list[tuple[int, bool, bool]]:
-        return [
-            (key.fd, bool(mask & selectors.EVENT_READ), bool(mask & selectors.EVENT_WRITE))
-            for key, mask in self._selector.select(seconds)
-        ]
+    def _events(self, seconds: float | None) -> list[tuple[int, int]]:
+        return [(key.fd, mask) for key, mask in self._selector.select(seconds)]
 
     def _shut(self) -> None:
         self._selector.close()

@@ -44,6 +44,30 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
+class Sighting:
+    """What the monitor has seen of an LWP, and notes before it takes its processor."""
+
+    __slots__ = (
+        "call_name", "caught_at", "cpu_at", "cpu_last", "looked_at", "mistaken", "place", "preempted", "since",
+        "switches", "thread", "told", "verdict",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.thread: Thread[Any] | None = None
+        self.switches = 0  # of the thread
+        self.since = 0.0
+        self.looked_at = 0.0
+        self.cpu_at: float | None = None
+        self.cpu_last: float | None = None
+        self.caught_at = 0.0  # when the slice was first seen that was told
+        self.preempted = False  # the LWP was robbed because it computes
+        self.mistaken = False  # it was robbed when it had just gone on
+        self.told = False  # that this slice blocks
+        self.place: Place | None = None
+        self.verdict: Verdict | None = None
+        self.call_name = ""
+
+
 class Upcall(NamedTuple):
     """One event, told to the program."""
 

@@ -34,9 +34,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, TypeVar
 
-from sojourn._util import interrupts
 from sojourn.errors import UsageError, WrongState
-from sojourn.threads import endings, probe
+from sojourn.threads import breaking, endings, probe
 from sojourn.threads.group import Alarm, Group
 from sojourn.threads.kinds import COROUTINE, Kind, caller, flags_of
 from sojourn.threads.lwp import Lwp
@@ -50,7 +49,7 @@ from sojourn.threads.verdicts import Rules
 T = TypeVar("T")
 FEW = 4  # LWPs of a hybrid scheduler, unless told otherwise
 
-Chore = Callable[[Lwp], None]  # something that an LWP with a processor is to do
+Chore = Callable[[Processor], None]  # something that an LWP is to do, which has this processor
 
 
 class Root(Group):
@@ -113,10 +112,10 @@ class Scheduler:
         cores = os.cpu_count() or 1
         default = {Kind.HYBRID: FEW, Kind.ACTIVATIONS: 1 if self.locked else cores}.get(self.kind, 1)
         self.processors = [Processor(number) for number in range(lwps or default)]
-        self._shared = len(self.processors) > 1  # there is somebody to steal from
+        self.shared = len(self.processors) > 1  # there is somebody to steal from
         # An LWP that waits is woken up for what another one has in its queue: not under a lock if the monitor hands
         # on what waits too long, since two who want the lock only keep each other from it.
-        self._eager = self._shared and not (self.locked and self.kind is Kind.ACTIVATIONS)
+        self._eager = self.shared and not (self.locked and self.kind is Kind.ACTIVATIONS)
         self.inbox: deque[Thread[Any] | Chore] = deque()
         self.idlers: deque[Lwp] = deque()
         self.spares: deque[Lwp] = deque()
@@ -305,6 +304,8 @@ class Scheduler:
 
     def rouse(self) -> bool:
         """Call one LWP that waits, if there is one."""
+        if not self.idlers:
+            return False
         try:
             idler = self.idlers.popleft()
         except IndexError:
@@ -315,7 +316,7 @@ class Scheduler:
     def post(self, action: Callable[[], object]) -> None:
         """Have `action()` called soon, on an LWP. From anywhere: other threads, handlers of signals."""
 
-        def chore(lwp: Lwp) -> None:
+        def chore(processor: Processor) -> None:
             try:
                 action()
             except Exception:
@@ -330,14 +331,14 @@ class Scheduler:
 
     def at(self, until: float, alarm: Alarm) -> None:
         """Have it fire at that time of the monotonic clock."""
-        self._chore(lambda lwp: lwp.set_timer(until, alarm))
+        self._chore(lambda processor: processor.set_timer(until, alarm))
 
     def timer(self, lwp: Lwp, until: float, wait: Wait) -> None:
         """As `at`; `lwp` is the one we are on, which may have a processor."""
         if lwp.processor is not None:
-            lwp.set_timer(until, wait)
+            lwp.processor.set_timer(until, wait)
         else:
-            self._chore(lambda other: other.set_timer(until, wait))
+            self._chore(lambda processor: processor.set_timer(until, wait))
 
     # LWPs
 
@@ -379,22 +380,6 @@ class Scheduler:
     def has_work(self) -> bool:
         return any(processor.queue for processor in self.processors)
 
-    def steal_for(self, thief: Processor) -> bool:
-        """Half of what another processor has; False: nobody has anything."""
-        if not self._shared:
-            return False
-        count = len(self.processors)
-        for step in range(1, count):
-            victim = self.processors[(thief.number + step) % count].queue
-            for _ in range((len(victim) + 1) // 2):
-                try:
-                    thief.queue.append(victim.pop())
-                except IndexError:
-                    break
-            if thief.queue:
-                return True
-        return False
-
     def state_of(self, thread: Thread[Any]) -> State:
         """Of one that is alive."""
         wait = thread.wait
@@ -408,21 +393,8 @@ class Scheduler:
                     return State.BLOCKED
         return State.READY
 
-    # interruptions of plain functions
-
     def break_in(self, thread: Thread[Any]) -> None:
-        """Raise the interruption in a plain function, at its next line."""
-        with guard:
-            home = thread.home
-            scopes = [getattr(error, "scope", None) for error in thread.pending or ()]
-            if isinstance(home, Lwp) and home.lent and None in scopes:  # a time limit waits until it waits
-                home.broken_into = True
-                interrupts.raise_in(home.ident, probe.BrokenInto)
-
-    def clear_break_in(self, lwp: Lwp, thread: Thread[Any]) -> None:
-        """The function is over: nothing is to be raised on its LWP, which this is, any more."""
-        with guard:
-            thread.home = None
-        if lwp.broken_into:
-            interrupts.settle()
-            lwp.broken_into = False
+        """It is a plain function, and does not wait."""
+        home = thread.home
+        if isinstance(home, Lwp):
+            breaking.break_in(home, thread)

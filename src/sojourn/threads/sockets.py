@@ -20,9 +20,13 @@ from sojourn.errors import UsageError
 from sojourn.threads.descriptors import PIECE, offload, ready
 from sojourn.threads.face import scheduler_of
 from sojourn.threads.poller import READ, WRITE, Direction
-from sojourn.threads.thread import Steps, operation
+from sojourn.threads.thread import Steps, Wait, operation
 
 LONGEST_LINE = 1 << 20  # bytes; a line that is longer is an error, not a full memory
+
+SKIPS = 15  # of a socket that had nothing when it was tried first: then that is left out so often
+INTERNET = (int(socket.AF_INET), int(socket.AF_INET6))
+kind_of, family_of = socket.SocketType.type.__get__, socket.SocketType.family.__get__  # without making enums of them
 
 
 class Socket:
@@ -34,6 +38,10 @@ class Socket:
         self._poller = scheduler_of().poller
         self._reading = Direction(self._poller, raw.fileno(), READ)
         self._writing = Direction(self._poller, raw.fileno(), WRITE)
+        # TCP gives all that is there: a piece that is shorter than what was asked for has left nothing behind it.
+        self._stream = kind_of(raw) == socket.SOCK_STREAM and family_of(raw) in INTERNET
+        self._drained = False
+        self._skips = 0  # so often need not be tried first what has failed
         self._buffer = bytearray()  # what `readline` and its like have received too much
 
     def fileno(self) -> int:
@@ -42,15 +50,33 @@ class Socket:
     @operation
     def recv(self, size: int = PIECE) -> Steps[bytes]:
         """What is there, `size` bytes at most; b"" when the other side has ended."""
-        if self._buffer:
-            data = bytes(self._buffer[:size])
-            del self._buffer[:size]
-            return data
+        if not self._buffer:
+            return (yield from self._receive(size))
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    @operation
+    def _receive(self, size: int) -> Steps[bytes]:
+        if self._skips and self._drained:  # nothing can be there that the poller will not tell
+            self._skips -= 1
+            self._drained = False
+            wait = Wait(self._reading)
+            yield wait
+            if wait.value is not None:
+                raise wait.value
         while True:
             try:
-                return self.raw.recv(size)
+                data = self.raw.recv(size)
             except BlockingIOError:
-                yield from ready(self._reading)
+                self._skips = SKIPS
+            else:
+                self._drained = self._stream and 0 < len(data) < size
+                return data
+            wait = Wait(self._reading)
+            yield wait
+            if wait.value is not None:
+                raise wait.value
 
     @operation
     def recvfrom(self, size: int = PIECE) -> Steps[tuple[bytes, Any]]:
@@ -110,7 +136,15 @@ class Socket:
         try:
             self.raw.connect(address)
         except BlockingIOError:
-            yield from ready(self._writing)
+            try:
+                self.raw.connect(address)  # on this machine it has answered by now
+                return
+            except BlockingIOError:
+                yield from ready(self._writing)
+            except OSError as error:
+                if error.errno == errno.EISCONN:
+                    return
+                raise
             if error := self.raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(error, os.strerror(error)) from None
 
@@ -140,14 +174,9 @@ class Socket:
 
     @operation
     def _more(self) -> Steps[bytes]:
-        while True:
-            try:
-                piece = self.raw.recv(PIECE)
-            except BlockingIOError:
-                yield from ready(self._reading)
-            else:
-                self._buffer += piece
-                return piece
+        piece = yield from self._receive(PIECE)
+        self._buffer += piece
+        return piece
 
     def close(self) -> None:
         """Who waits for it gets OSError."""

@@ -14,6 +14,7 @@ calls, from anywhere but a handler of signals, which may have interrupted the ve
 from __future__ import annotations
 
 import _thread
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -27,14 +28,14 @@ from sojourn.threads.thread import Steps, Thread, Wait, carrier, operation
 class Waiters:
     """Who waits, in order. Under the guard of its owner."""
 
-    __slots__ = ("_purge_at", "_queue")
+    __slots__ = ("_purge_at", "queue")
 
     def __init__(self) -> None:
-        self._queue: deque[Wait] = deque()
+        self.queue: deque[Wait] = deque()
         self._purge_at = 32
 
     def add(self, wait: Wait) -> None:
-        queue = self._queue
+        queue = self.queue
         if len(queue) >= self._purge_at:  # those who were cancelled stay until now
             live = [each for each in queue if not each.over]
             queue.clear()
@@ -44,7 +45,7 @@ class Waiters:
 
     def claim(self) -> Wait | None:
         """The first who still waits; the caller wakes it up, after the guard."""
-        queue = self._queue
+        queue = self.queue
         while queue:
             wait = queue.popleft()
             if wait.claim():
@@ -52,15 +53,15 @@ class Waiters:
         return None
 
     def claim_all(self) -> list[Wait]:
-        claimed = [wait for wait in self._queue if wait.claim()]
-        self._queue.clear()
+        claimed = [wait for wait in self.queue if wait.claim()]
+        self.queue.clear()
         return claimed
 
     def waiting(self) -> list[Thread[Any]]:
-        return [wait.thread for wait in list(self._queue) if not wait.over]
+        return [wait.thread for wait in list(self.queue) if not wait.over]
 
     def __len__(self) -> int:
-        return sum(not wait.over for wait in list(self._queue))
+        return sum(not wait.over for wait in list(self.queue))
 
 
 def _me() -> Thread[Any] | None:
@@ -68,7 +69,30 @@ def _me() -> Thread[Any] | None:
     return None if found is None else found.thread
 
 
-class Lock:
+class Held(ABC):
+    """What `async with` holds: acquired before the block, released however that ends."""
+
+    @abstractmethod
+    def acquire(self) -> Steps[None]: ...
+
+    @abstractmethod
+    def release(self) -> None: ...
+
+    @operation
+    def __aenter__(self) -> Steps[Self]:
+        yield from self.acquire()
+        return self
+
+    @operation
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Steps[None]:
+        self.release()
+        return
+        yield
+
+
+class Lock(Held):
     """Mutual exclusion: `async with lock`. Fair; not reentrant.
 
     Args:
@@ -139,19 +163,6 @@ class Lock:
     def waiting(self) -> list[Thread[Any]]:
         return self._waiters.waiting()
 
-    @operation
-    def __aenter__(self) -> Steps[Self]:
-        yield from self.acquire()
-        return self
-
-    @operation
-    def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Steps[None]:
-        self.release()
-        return
-        yield
-
     def __repr__(self) -> str:
         held = f"held by {self.owner.name}" if self.owner is not None else "held" if self._locked else "free"
         return f"<lock {self.name or hex(id(self))} {held}>"
@@ -197,7 +208,7 @@ class Event:
         return f"<event {'set' if self._set else f'awaited by {len(self._waiters)}'}>"
 
 
-class Semaphore:
+class Semaphore(Held):
     """So many may pass at a time: `async with semaphore`. Fair.
 
     Args:
@@ -252,24 +263,11 @@ class Semaphore:
             self._value -= 1
             return False
 
-    @operation
-    def __aenter__(self) -> Steps[Self]:
-        yield from self.acquire()
-        return self
-
-    @operation
-    def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Steps[None]:
-        self.release()
-        return
-        yield
-
     def __repr__(self) -> str:
         return f"<semaphore with {self._value} permits, awaited by {len(self._waiters)}>"
 
 
-class Condition:
+class Condition(Held):
     """Wait until something is so that others change, under a lock: `async with condition: await condition.wait()`."""
 
     def __init__(self, lock: Lock | None = None) -> None:
@@ -327,19 +325,6 @@ class Condition:
             self._waiters.add(wait)
         self.lock.release()  # not before we stand in the queue, else a notification would be lost
         return True
-
-    @operation
-    def __aenter__(self) -> Steps[Self]:
-        yield from self.lock.acquire()
-        return self
-
-    @operation
-    def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Steps[None]:
-        self.lock.release()
-        return
-        yield
 
     def __repr__(self) -> str:
         return f"<condition awaited by {len(self._waiters)}, {self.lock!r}>"

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 
 from sojourn.errors import WrongState
 from sojourn.threads.states import State, Step
+from sojourn.threads.unseen import Unseen
 from sojourn.threads.verdicts import Offences
 
 if TYPE_CHECKING:
@@ -127,7 +128,11 @@ class Wait:
         """Goes with a successful `claim`, after `value` was set."""
         thread = self.thread
         self.armed = None  # by which a home that is called early sees that it is so
-        thread.scheduler.ready(thread)
+        scheduler = thread.scheduler
+        if thread.home is None and scheduler.witness is None:  # `ready`, without the call
+            scheduler.put(thread)
+        else:
+            scheduler.ready(thread)
 
     def fire(self) -> None:
         """Its time has come."""
@@ -366,32 +371,17 @@ class Thread(Generic[T]):
                     wait.wake()
 
 
+End = tuple[State, Any, BaseException | None]  # how a thread has ended: what it has returned, or raised
+
+
+def outcome(raised: BaseException) -> End:
+    """Of a coroutine, which ends by an exception in any case."""
+    if isinstance(raised, StopIteration):
+        return State.DONE, raised.value, None
+    return (State.CANCELLED if isinstance(raised, Cancelled) else State.FAILED), None, raised
+
+
 ENDING = {State.DONE: Step.RETURNED, State.FAILED: Step.RAISED, State.CANCELLED: Step.STOPPED}
-
-
-class Unseen:
-    """The error of a thread that nobody has joined yet; told when it is clear that nobody will."""
-
-    __slots__ = ("error", "name", "seen")
-
-    def __init__(self, name: str, error: BaseException) -> None:
-        self.name = name
-        self.error = error
-        self.seen = False
-
-    def __del__(self) -> None:
-        if not self.seen:
-            excepthook(self.name, self.error)
-
-
-def excepthook(name: str, error: BaseException) -> None:
-    """What happens to the error of a thread that nobody joins: printed, as by `threading.excepthook`."""
-    stderr = sys.stderr
-    if stderr is None or sys.is_finalizing():  # pyright: ignore[reportUnnecessaryComparison]
-        return
-    print(f"Exception in thread {name}, which nobody has joined:", file=stderr)
-    # In C: `traceback` parses source lines, which 3.11 cannot do while a collection interrupts its parser.
-    sys.__excepthook__(type(error), error, error.__traceback__)
 
 
 @operation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from sojourn import threads
+from sojourn.testing.leaks import descriptors
 
 KINDS = tuple(str(kind) for kind in threads.Kind)
 Run = Callable[..., Any]
@@ -44,16 +44,6 @@ def run() -> Iterator[Run]:
     assert set(threading.enumerate()) <= before, "kernel-level threads were left"
     left = {fd: what for fd, what in descriptors().items() if opened.get(fd) != what}
     assert not left, f"descriptors were left: {left}"
-
-
-def descriptors() -> dict[int, str]:
-    found: dict[int, str] = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue  # the one that listed the others
-    return found
 
 
 def settled(scheduler: threads.Scheduler) -> None:

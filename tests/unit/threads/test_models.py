@@ -65,14 +65,28 @@ class Machine(RuleBasedStateMachine):
         self.scheduler.put_away(wait=False)
 
 
-class Locks(Machine):
+class Line(Machine):
+    """Those who wait stand in line, and may leave it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line: deque[threads.Thread[Any]] = deque()
+
+    @precondition(lambda self: self.line)
+    @rule(data=st.data())
+    def cancel_one(self, data: st.DataObject) -> None:
+        thread = data.draw(st.sampled_from(list(self.line)))
+        self.line.remove(thread)
+        self.cancel(thread)
+
+
+class Locks(Line):
     """A lock: one has it, the others stand in line."""
 
     @initialize()
     def begin(self) -> None:
         self.lock = threads.Lock()
         self.owner: threads.Thread[Any] | None = None
-        self.line: deque[threads.Thread[Any]] = deque()
 
     @rule()
     def acquire(self) -> None:
@@ -89,13 +103,6 @@ class Locks(Machine):
         self.settle()
         self.owner = self.line.popleft() if self.line else None
 
-    @precondition(lambda self: self.line)
-    @rule(data=st.data())
-    def cancel_one(self, data: st.DataObject) -> None:
-        thread = data.draw(st.sampled_from(list(self.line)))
-        self.line.remove(thread)
-        self.cancel(thread)
-
     @invariant()
     def agrees(self) -> None:
         if hasattr(self, "lock"):
@@ -105,14 +112,13 @@ class Locks(Machine):
             assert all(thread.state == "waiting" for thread in self.line)
 
 
-class Semaphores(Machine):
+class Semaphores(Line):
     """A semaphore: so many permits, and a line."""
 
     @initialize(permits=st.integers(0, 3))
     def begin(self, permits: int) -> None:
         self.semaphore = threads.Semaphore(permits)
         self.permits = permits
-        self.line: deque[threads.Thread[Any]] = deque()
 
     @rule()
     def acquire(self) -> None:
@@ -132,13 +138,6 @@ class Semaphores(Machine):
                 assert self.line.popleft().state == "done"
             else:
                 self.permits += 1
-
-    @precondition(lambda self: self.line)
-    @rule(data=st.data())
-    def cancel_one(self, data: st.DataObject) -> None:
-        thread = data.draw(st.sampled_from(list(self.line)))
-        self.line.remove(thread)
-        self.cancel(thread)
 
     @invariant()
     def agrees(self) -> None:

@@ -79,6 +79,33 @@ def test_ends_of_connections(run: Run, portable: bool) -> None:
     run(main, portable=portable)
 
 
+@POLLERS
+def test_an_end_that_comes_with_the_last_piece_is_found(run: Run, portable: bool) -> None:
+    """Both are told by one edge, which has been used up when the piece is read."""
+
+    async def main() -> None:
+        listener = threads.listen("127.0.0.1", 0)
+        connecting = threads.spawn(threads.connect, *listener.raw.getsockname())
+        served, _ = await listener.accept()
+        async with listener, served, await connecting as connection:
+            for number in range(3):
+                waits = threads.spawn(connection.recv)
+                while waits.state != "waiting":
+                    await threads.switch()
+                await served.sendall(b"%d" % number)
+                assert await waits == b"%d" % number
+            waits = threads.spawn(connection.recv)
+            while waits.state != "waiting":
+                await threads.switch()
+            served.raw.send(b"last")  # nobody looks at descriptors in between
+            served.close()
+            with threads.timeout(20):
+                assert await waits == b"last"
+                assert await connection.recv() == b""
+
+    run(main, kind="user", portable=portable)
+
+
 def test_datagrams(run: Run) -> None:
     async def main() -> None:
         here, there = (threads.Socket(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
