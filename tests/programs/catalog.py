@@ -34,7 +34,6 @@ class Program:
     stdin: bytes = b""
     stays: str = ""  # why it does not move at all; what refusals have to say is `refused`
     refused: str = ""  # a regular expression for what moves may be refused with
-    differs: str = ""  # what is known to come out otherwise after a move, and why
 
     @property
     def repeats(self) -> bool:
@@ -328,9 +327,6 @@ _STAYS: dict[str, str] = {
     "click_commands": "its runner keeps a text file of a class of its own, made in C",
     "sqlite3_memory": "an open database",
 }
-_DIFFERS: dict[str, str] = {
-    "pickle_python": "equal strings that were one object, one of them in code, may be two: pickles grow by some bytes",
-}
 SCRIPT_PROGRAMS = [
     Program(
         path.stem,
@@ -338,7 +334,6 @@ SCRIPT_PROGRAMS = [
         script=path.stem,
         stays=_STAYS.get(path.stem, ""),
         refused=_REFUSED.get(path.stem, ""),
-        differs=_DIFFERS.get(path.stem, ""),
     )
     for path in sorted(SCRIPTS.glob("*.py"))
 ]

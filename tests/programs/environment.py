@@ -1,4 +1,5 @@
-"""The virtual environment of the programs: made once, when it is first needed, with packages from the index."""
+"""The virtual environment of the programs: made once for each interpreter, when it is first needed, with packages from
+the index."""
 
 from __future__ import annotations
 
@@ -8,10 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.versions import ROOT
+from tests.versions import OWN, ROOT, environment, full_version
 
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
-FOLDER = ROOT / ".venv-programs"
 _TIMEOUT = 1800.0  # seconds; an index that has not answered by then is none
 
 
@@ -20,28 +20,30 @@ class Missing(Exception):
 
 
 @functools.cache
-def python() -> str:
+def python(version: str = OWN) -> str:
     """The interpreter of the environment, made if it is not there or its requirements have changed.
 
     Raises:
-        Missing: there is no index, or it does not have what is needed.
+        Missing: there is no such interpreter or no index, or it does not have what is needed.
     """
-    made, ready = FOLDER / "bin" / "python", FOLDER / ".ready"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    full = full_version(version)
+    if full is None:
+        raise Missing(f"there is no CPython {version} here")
+    folder = ROOT / f".venv-programs-{version}"
+    made, ready = folder / "bin" / "python", folder / ".ready"
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + full.encode()).hexdigest()
     if made.exists() and ready.exists() and ready.read_text() == wanted:
         return str(made)
-    _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
+    _run([str(environment(version) / "bin" / "python"), "-m", "venv", "--clear", str(folder)])
     _run([str(made), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(REQUIREMENTS)])
     ready.write_text(wanted)
     return str(made)
 
 
 @functools.cache
-def benchmarks() -> Path:
-    """Where pyperformance has its benchmarks."""
-    (found,) = (
-        Path(python()).parents[1].glob("lib/python3.*/site-packages/pyperformance/data-files/benchmarks")
-    )
+def benchmarks(python: str) -> Path:
+    """Where pyperformance has its benchmarks, in the environment of this interpreter."""
+    (found,) = Path(python).parents[1].glob("lib/python3.*/site-packages/pyperformance/data-files/benchmarks")
     return found
 
 
@@ -58,4 +60,5 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(python())
+    for each in sys.argv[1:] or [OWN]:
+        print(python(each))

@@ -49,7 +49,7 @@ class Trip:
 def scenario_of(program: Program, python: str, rounds: int) -> Scenario:
     path = None
     if not program.module:
-        there = environment.benchmarks() / f"bm_{program.script}" / "run_benchmark.py"
+        there = environment.benchmarks(python) / f"bm_{program.script}" / "run_benchmark.py"
         path = there if program.kind == PYPERFORMANCE else SCRIPTS / f"{program.script}.py"
     return Scenario(
         path, *program.args, module=program.module or None, files=program.files(), stdin=program.stdin, python=python,

@@ -188,10 +188,13 @@ def _dump(
 ) -> tuple[bytes, list[Any]]:
     """The heap. What cannot travel is no reason to refuse if only a cache of the library holds it: that stays."""
 
+    records = [*stack.records, *(record for each in stack.threads for record in each.records)]
+    code = [*(record.code for record in records), *roots["modules"]]
+
     def dump(edits: list[Any]) -> tuple[bytes, list[Any]]:
         buffers: list[Any] = []
         whole = {**roots, "edits": edits, "held": world.referents(edits)}
-        return heap.dump(whole, stack=stack, world=match, buffers=buffers, names=names), buffers
+        return heap.dump(whole, stack=stack, world=match, buffers=buffers, names=names, code=code), buffers
 
     def travels(edit: Any) -> bool:
         try:

@@ -1,6 +1,8 @@
-"""Shared objects stay shared, cycles stay cycles, singletons stay themselves, weak references stay weak."""
+"""Shared objects stay shared, cycles stay cycles, singletons stay themselves, weak references stay weak; what lies in
+code and in data is one."""
 
 import copy
+import pickle
 import weakref
 
 
@@ -12,7 +14,12 @@ class Node:
         self.registry[name] = self
 
 
+def state():
+    return {"state": "still in progress", "of": ("one", "constant"), "by": b"what it writes"}
+
+
 MISSING = object()
+states = [state()]
 shared = ["shared"]
 ring = [Node(f"n{number}") for number in range(5)]
 for here, following in zip(ring, ring[1:] + ring[:1]):
@@ -28,6 +35,8 @@ for step in range(300):
     node = node.next
     node.marks[step] = MISSING
     shared.append(step)
+    if step % 10 == 0:
+        states.append(state())
     for _ in range(240_000):
         pass
 print(all(node.marks["shared"] is shared for node in ring), nested[0] is nested, watched() is ring[2], gone())
@@ -35,3 +44,6 @@ print(table[MISSING], table[None], table[()], table[...], proxy.name, sorted(Nod
 print(
     node.marks[299] is MISSING, ring[0].next.next.next.next.next is ring[0], len(copy.deepcopy(ring)[0].marks)
 )
+print(len(pickle.dumps(states)), {id(each) for row in states for pair in row.items() for each in pair} == {
+    id(each) for pair in state().items() for each in pair
+})  # fmt: skip

@@ -9,7 +9,7 @@ instead of carried; `containers`, `contents`, `instances`, `functions`, `classes
 `exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `threads`, `variables`,
 `views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions` and `arrays` are the families of reducers;
 `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of
-users and packages; `words` reads the little memory that is needed.
+users and packages; `words` reads the little memory that is needed; `literals` says what code and data share.
 
 Guarantees.
 1. The graph of identities that was written is the graph that is loaded: what was one object is one object.
@@ -64,6 +64,7 @@ from .deep import DeepDumper
 from .dumper import Dumper, Refuse, standard_streams
 from .instances import columns, fill_columns
 from .library import Library
+from .literals import Literals
 from .prepared import Prepared, prepared
 from .registry import NEWER, constructor, reduces, refuses, register
 from .stubs import sweep
@@ -105,6 +106,7 @@ def dump(
     world: Match | None = None,
     buffers: list[Any] | None = None,
     names: Iterable[tuple[str, Any]] = (),
+    code: Iterable[Any] = (),
 ) -> bytes:
     """Everything that `roots` reach, as bytes.
 
@@ -114,6 +116,8 @@ def dump(
         buffers: takes large memory out of band (pickle buffers), to be given to `load` in the same order; and to
             `release`, before the program goes on.
         names: (name, object) to start from when the path to something that cannot travel is looked for.
+        code: code objects, modules, classes and functions of the program, all of which the roots reach: what lies in
+            their code is shared with the data (see `literals`).
 
     Raises:
         Unmovable: names the object, the path to it and what to do.
@@ -121,12 +125,13 @@ def dump(
     ready = prepared(world)
     library = Library(world.pristine if world is not None else frozenset())
     with collector_paused():
+        literals = Literals(code, library, world.index if world is not None else ())
         try:
             try:
-                return _dump(ready.dumper, AddressDumper, ready, roots, library, stack, buffers)
+                return _dump(ready.dumper, AddressDumper, ready, roots, library, stack, buffers, literals)
             except RecursionError:
                 make = partial(DeepDumper, ready.preset)
-                return _dump(make, DeepAddressDumper, ready, roots, library, stack, buffers)
+                return _dump(make, DeepAddressDumper, ready, roots, library, stack, buffers, literals)
         except Refuse as refusal:
             raise unmovable(refusal, [*names, ("the image", roots)], stack, library) from None
         except Pin as pin:
@@ -141,6 +146,7 @@ def _dump(
     library: Library,
     stack: Any,
     buffers: Any,
+    literals: Literals,
 ) -> bytes:
     """One dump, and a second one with `again` if there are addresses among the numbers of the first."""
     streams = {id(each): role for role, each in enumerate(standard_streams()) if each is not None}
@@ -154,6 +160,7 @@ def _dump(
         dumper.sink.write(_HEADER.pack(_MAGIC, len(ready.names), ready.worldly) + ready.names)
         dumper.begin(library, stack, streams, in_band=buffers is None)
         try:
+            literals.write(dumper)
             dumper.dump((roots,))
             dumper.drain(fill_columns, columns)
             data = dumper.sink.getvalue()

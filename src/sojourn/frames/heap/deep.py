@@ -50,19 +50,12 @@ def _announce_tuple(dumper: DeepDumper, obj: tuple[Any, ...]) -> Any:
         while index < len(here):
             part = here[index]
             index += 1
-            if (
-                type(part) is tuple
-                and part
-                and id(part) not in dumper.announced
-                and id(part) not in under_way
-            ):
+            if dumper.is_nest(part) and id(part) not in dumper.announced and id(part) not in under_way:
                 pending += ((here, index), (part, 0))
                 under_way.add(id(part))
                 break
         else:
-            nested = [
-                (i, dumper.announced[id(part)]) for i, part in enumerate(here) if type(part) is tuple and part
-            ]
+            nested = [(i, dumper.announced[id(part)]) for i, part in enumerate(here) if dumper.is_nest(part)]
             places = dict(nested)
             rows.append(dumper.announce(here))
             rows.append(dumper.only([None if i in places else part for i, part in enumerate(here)]))
@@ -109,6 +102,10 @@ class DeepDumper(Dumper):
 
     def is_ours(self, obj: Any) -> bool:
         return id(obj) in self._ours
+
+    def is_nest(self, part: Any) -> bool:
+        """A tuple to be announced with the one that it is in. (What is ours is written in place, once.)"""
+        return type(part) is tuple and bool(part) and not self.is_ours(part)
 
 
 _SPECIAL: dict[type, Any] = {

@@ -31,6 +31,7 @@ import sys
 from _pickle import PickleBuffer
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import registry
@@ -196,6 +197,13 @@ class Dumper(_pickle.Pickler):
 
     write_module: Callable[[str, Any], None]  # set by `modules`
 
+    def written_ahead(self, code: list[CodeType], others: list[Any]) -> None:
+        """Have them in the memo, an entry each after one for a list; the bytes of this mean nothing (`literals`)."""
+        reduce = self.reducers[CodeType]
+        self.reducers[CodeType] = _no_parts
+        self.dump(self.ours([*code, *others]))
+        self.reducers[CodeType] = reduce
+
     # The worklists
 
     def drain(self, fill_columns: Any, columns: Callable[[Dumper, list[Any]], list[Any]]) -> None:
@@ -222,6 +230,10 @@ class Dumper(_pickle.Pickler):
     def _write(self, level: int) -> None:
         batch, self.work[level] = self.work[level], []
         self.dump((None, self.ours([part for item in batch for part in item])))
+
+
+def _no_parts(code: CodeType, dumper: Dumper) -> Any:
+    return standard_stream, ()
 
 
 def _role_or(reduce: Reducer) -> Reducer:

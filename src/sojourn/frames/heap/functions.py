@@ -51,7 +51,7 @@ def _reduce_code(code: CodeType, dumper: Dumper) -> Any:
         return nested_code, holder
     note_nested(code, dumper)
     data = marshal.dumps(code)
-    sets = _disturbed(code, data)
+    sets = disturbed(code)
     return (code_with_sets, (data, sets)) if sets else (marshal.loads, (data,))
 
 
@@ -75,12 +75,12 @@ def _constant_sets(code: CodeType, way: tuple[int, ...] = ()) -> Iterator[tuple[
             yield [*way, index], constant
 
 
-def _disturbed(code: CodeType, data: bytes) -> list[_Set]:
+def disturbed(code: CodeType) -> list[_Set]:
     """Those that do not iterate as they did when marshal, which sorts them, has written and read them."""
     sets = list(_constant_sets(code))
     if not sets:
         return []
-    again = [made for _, made in _constant_sets(marshal.loads(data))]
+    again = [made for _, made in _constant_sets(marshal.loads(marshal.dumps(code)))]
     return [
         (way, elements, *arrangement(constant))
         for (way, constant), made in zip(sets, again, strict=True)
@@ -90,12 +90,18 @@ def _disturbed(code: CodeType, data: bytes) -> list[_Set]:
 
 @constructor
 def code_with_sets(data: bytes, sets: list[_Set]) -> CodeType:
-    """Strings are interned first: the interpreter makes constants anew, in an order of its own, that have others."""
     code = marshal.loads(data)
-    for way, elements, size, places in sets:
-        elements = [sys.intern(each) if type(each) is str else each for each in elements]
-        code = _with_constant(code, way, arranged(elements, size, places)[0])
+    for each in sets:
+        code = with_set(code, *each)
     return code
+
+
+def with_set(
+    code: CodeType, way: list[int], elements: list[Any], size: int, places: list[int] | None
+) -> CodeType:
+    """Strings are interned first: the interpreter makes constants anew, in an order of its own, that have others."""
+    elements = [sys.intern(each) if type(each) is str else each for each in elements]
+    return _with_constant(code, way, arranged(elements, size, places)[0])
 
 
 def _with_constant(code: CodeType, way: list[int], value: Any) -> CodeType:

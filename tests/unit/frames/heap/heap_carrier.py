@@ -22,7 +22,7 @@ main = types.ModuleType("__main__"); main.__builtins__ = __builtins__
 sys.modules["__main__"] = main
 exec(compile(open({program!r}).read(), {program!r}, "exec"), main.__dict__)
 buffers = []
-data = heap.dump([main.__dict__["make"](), main.__dict__["check"], main], buffers=buffers)
+data = heap.dump([main.__dict__["make"](), main.__dict__["check"], main], buffers=buffers, code=[main])
 with open({image!r}, "wb") as file:
     file.write(len(data).to_bytes(8, "little") + data)
     for each in buffers:
