@@ -1,5 +1,6 @@
-"""`python -m tests.programs [--moves N] [--seed S] [--keep FILE] [NAME...]`: moves the programs and tells what came of
-it. FILE gets it as JSON lines, from which `python -m tests.programs.table FILE...` writes that in docs/programs.md.
+"""`python -m tests.programs [--python VERSION] [--moves N] [--seed S] [--keep FILE] [NAME...]`: moves the programs and
+tells what came of it. FILE gets it as JSON lines, from which `python -m tests.programs.table FILE...` writes that in
+docs/programs.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from sojourn.testing import LocalCluster
+from tests.versions import OWN, present
 
 from . import environment
 from .catalog import BY_NAME, PROGRAMS
@@ -20,12 +22,13 @@ from .travel import travel
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.programs", description=__doc__)
+    parser.add_argument("--python", choices=present(), default=OWN, help="the interpreter that runs the programs")
     parser.add_argument("--moves", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--keep", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    python = environment.python()
+    python = environment.python(options.python)
     print("seed", options.seed)
     with LocalCluster(nodes=3) as local:
         for program in [BY_NAME[name] for name in options.names] or PROGRAMS:
@@ -37,7 +40,7 @@ def main() -> None:
                 continue
             row = {
                 "name": program.name, "kind": program.kind, "moves": trip.moves, "runs": trip.runs,
-                "refused": dict(trip.refused), "wrong": trip.wrong,
+                "refused": dict(trip.refused), "wrong": trip.wrong, "python": options.python,
             }  # fmt: skip
             print(f"{program.name:32} moves {trip.moves:3} refused {sum(trip.refused.values()):3} runs {trip.runs:2}"
                   f" {'WRONG' if trip.wrong else ''} {time.monotonic() - began:.0f} s", flush=True)  # fmt: skip

@@ -48,9 +48,10 @@ class Trip:
 
 def scenario_of(program: Program, python: str, rounds: int) -> Scenario:
     path = None
-    if not program.module:
-        there = environment.benchmarks(python) / f"bm_{program.script}" / "run_benchmark.py"
-        path = there if program.kind == PYPERFORMANCE else SCRIPTS / f"{program.script}.py"
+    if program.kind == PYPERFORMANCE:
+        path = environment.benchmarks(python) / f"bm_{program.script}" / "run_benchmark.py"
+    elif not program.module:
+        path = SCRIPTS / f"{program.script}.py"
     return Scenario(
         path, *program.args, module=program.module or None, files=program.files(), stdin=program.stdin, python=python,
         env={"PYTHONPATH": str(SHIM), "ROUNDS": str(rounds), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"},
