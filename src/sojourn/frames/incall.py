@@ -8,7 +8,7 @@ left of it: by the deadline that the call keeps on the C stack where that is fou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from types import BuiltinFunctionType, FrameType
@@ -30,7 +30,7 @@ class Other:
 
     handled: BaseException | None  # the exception that it handles
     context: Any  # in which it runs
-    words: Sequence[int] = ()  # of its C stack, above its system call, the nearest first
+    words: Callable[[], Sequence[int]] = tuple  # of its C stack, above its system call, the nearest first
     blocked: Blocked | None = None  # in what
     left: list[float] = field(default_factory=list[float])  # seconds until it wakes up, if that is known
 
@@ -102,7 +102,7 @@ def _make_again_unpacked(
 
 
 def _check_read(reading: Reading, read: Read, first: int, given: int, other: Other | None) -> None:
-    why = objection(read, reading.stack[first : first + given], None if other is None else other.words)
+    why = objection(read, reading.stack[first : first + given], None if other is None else other.words())
     if why is not None:
         raise Pin(reading.frame, why, read.callable)
     if read.shown is not None and given > read.shown:
@@ -113,6 +113,6 @@ def _time_left(blocking: Blocking, allowed: float, waited: float, other: Other |
     """Seconds, from the deadline that the call keeps on the C stack; where it is not found, the part of the wait before
     `waited` began is not known and comes on top.
     """
-    words = words_above() if other is None else other.words
+    words = words_above() if other is None else other.words()
     left = (sleep_left if blocking.kind == SLEEP else wait_left)(allowed, words or ())
     return max(0.0, allowed - waited if left is None else left)

@@ -44,3 +44,19 @@ sys.settrace(None)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "call\n"
+
+
+def test_a_thread_that_begins_meanwhile_is_spared() -> None:
+    """On 3.11 it goes by the identity of the one that starts it until it has begun."""
+    program = """
+import _thread
+from sojourn._util import interrupts
+begun = []
+for number in range(300):
+    _thread.start_new_thread(begun.append, (number,))
+    interrupts.settle()
+while len(begun) < 300:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""

@@ -20,8 +20,9 @@ from sojourn.frames.incall import blocking_call
 from sojourn.frames.memory import Memory
 from sojourn.frames.record import Stack
 from sojourn.frames.sites import Elsewhere
-from sojourn.frames.threads import kernel, states
+from sojourn.frames.threads import kernel, parking, states
 from sojourn.frames.threads.gathering import Gathering
+from sojourn.frames.threads.parking import Parking
 
 pytestmark = pytest.mark.skipif(
     len(sys._current_frames()) > 1,
@@ -245,6 +246,105 @@ def test_who_does_not_come_to_rest_is_named_and_the_others_go_on() -> None:
     os.close(writing)
 
 
+class Hesitant(Parking):
+    """Its threads are interrupted right after they have seen that they may go on by themselves."""
+
+    kept = property(lambda self: self.shut or self.hesitate(), lambda self, shut: setattr(self, "shut", shut))
+
+    def __init__(self) -> None:
+        self.shut = False
+        self.reading, self.writing = os.pipe()
+        self.hesitates = threading.Event()
+        super().__init__()
+
+    def hesitate(self) -> bool:
+        self.hesitates.set()
+        os.read(self.reading, 1)
+        return False
+
+
+def test_who_is_about_to_go_on_by_itself_does_not_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking, "HOLD", 0.001)
+    counted = [0]
+
+    def counting() -> None:
+        while not STOP.is_set():
+            counted[0] += 1
+
+    with running(counting) as (thread,):
+        gathering, hesitant = Gathering(), Hesitant()
+        gathering._parking = hesitant
+        (state,) = states.others()
+        hesitant.arm(state, sys._current_frames()[state.ident])
+        assert hesitant.hesitates.wait(WITHIN)
+        with pytest.raises(Elsewhere):
+            gathering.gather(sys._getframe())
+        os.write(hesitant.writing, bytes(1000))  # nobody hesitates any more
+        before = counted[0]
+        until(lambda: counted[0] > before)
+        assert len(gathered(gathering).threads) == 1 and thread.is_alive()
+        gathering.release()
+    os.close(hesitant.reading)
+    os.close(hesitant.writing)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="an event is of a frame here: who has just come does not park")
+def test_who_comes_while_the_kernel_is_asked_is_not_forgotten() -> None:
+    made: list[threading.Thread] = []
+
+    class Crowded(Parking):
+        def stands(self, state: states.State, memory: Memory) -> bool:
+            if not made:
+                made.append(threading.Thread(target=computing, daemon=True))
+                made[0].start()
+                until(lambda: "computing" in names_of(made[0]))
+            return super().stands(state, memory)
+
+    with running(computing):
+        gathering = Gathering()
+        gathering._parking = Crowded()
+        try:
+            assert len(gathered(gathering).threads) == 2
+        finally:
+            gathering.release()
+            STOP.set()
+            made[0].join(WITHIN)
+
+
+def names_of(thread: threading.Thread) -> set[str]:
+    """Of the functions that it is in."""
+    frame, found = sys._current_frames().get(thread.ident or 0), set[str]()
+    while frame is not None:
+        found.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return found
+
+
+def test_while_one_is_held_nobody_else_is_stopped() -> None:
+    reading, writing = os.pipe()
+
+    def stuck() -> None:
+        with open(reading, "rb", closefd=False) as pipe:
+            pipe.read(100)
+        STOP.wait()
+
+    with running(stuck, computing) as (thread, other):
+        until(lambda: thread.native_id and (call := kernel.look(thread.native_id)) and call.number == 0)
+        gathering = Gathering()
+        with pytest.raises(Elsewhere):
+            gathering.gather(sys._getframe())
+        for _ in range(20):  # nobody is armed again, let alone stopped
+            with pytest.raises(Elsewhere) as late:
+                gathering.gather(sys._getframe())
+            assert [pin.frame.f_code.co_name for pin in late.value.pins] == ["stuck"]
+            assert gathering._parking is not None and set(gathering._parking._armed) == {thread.ident}
+        os.write(writing, bytes(100))
+        assert len(gathered(gathering).threads) == 2 and other.is_alive()
+        gathering.release()
+    os.close(reading)
+    os.close(writing)
+
+
 def test_what_a_thread_handles_and_keeps_is_its_own() -> None:
     local = threading.local()
     local.word = "main"
@@ -260,7 +360,7 @@ def test_what_a_thread_handles_and_keeps_is_its_own() -> None:
 
     with running(handling) as (thread,):
         until(lambda: is_blocked(thread))
-        assert repr(states.handled(kept[0])) == "KeyError('handled')"
+        assert repr(states.handled()[kept[0]]) == "KeyError('handled')"
         assert states.local_dicts(local) == [(kept[0], {"word": "its own"})]
         assert [each.native for each in states.others()] == [thread.native_id]
 

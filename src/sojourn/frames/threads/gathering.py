@@ -6,10 +6,14 @@
 then `join` to its stack, and in any case `release` when the program may go on. A `gather` that fails raises
 `Elsewhere`; threads that a C function holds back stay armed until the next one.
 
-Two rules keep what is read consistent. All that asks the kernel lets go of the interpreter lock, and comes first; then
-it is made sure that every thread is still where it was; and from there to the end of the capture nothing lets go of it
-(the switch interval is made so long that nobody can ask for it). What wakes up meanwhile changes what the kernel says
-of it, and the `proof` does not hold.
+Three rules keep what is read consistent. All that asks the kernel lets go of the interpreter lock, and comes first;
+then it is made sure that nobody has come, and that every thread is still where it was; and from there to the end of the
+capture nothing lets go of it. The switch interval is made so long beforehand that nobody can ask for it; whoever waits
+for it since before would, after the old interval, and so the kernel has to say of every thread that it waits for
+something else: for its gate, or in its call. What wakes up meanwhile changes what the kernel says of it, and the
+`proof` does not hold.
+
+Nobody is stopped in vain: while a thread is still in the C call that held it back the last time, the others go on.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -35,10 +40,13 @@ from .parking import Parking, is_arriving
 from .signals import Deferred
 from .states import State, handled, others
 
-PATIENCE = 0.03  # seconds that threads may take to come to rest before they are all let go again
+PATIENCE = 0.03  # seconds that threads may take to come to rest, each after another, before they are all let go again
+LONGEST = 0.2  # and all of them together
 SOON = 0.01  # one that wakes up in less is waited for
 _LATEST = 0.5
 _PAUSE = 0.0001
+_RUNS = "it runs"
+_TASKS = "/proc/self/task"
 _UNDISTURBED = 100.0  # seconds
 
 
@@ -48,12 +56,20 @@ class _Waiting(NamedTuple):
     call: kernel.Call
 
 
+class _Stuck(NamedTuple):
+    frame: FrameType
+    position: int
+    pin: Pin | None = None  # its call cannot be made again in this state of it: the one that the kernel tells of
+    line: str = ""
+
+
 class Gathering:
     """All threads but the caller's. One at a time."""
 
     def __init__(self) -> None:
         self._parking: Parking | None = None
         self._pins: dict[int, Pin] = {}
+        self._stuck: dict[int, _Stuck] = {}  # who was late the last time
         self._waiting: dict[int, _Waiting] = {}
         self._members: list[tuple[State, Stack]] = []
         self._proof: list[tuple[int, str]] = []
@@ -75,21 +91,51 @@ class Gathering:
         if not others():
             self.release()
             return
-        began = time.monotonic()
         parking = self._parking = self._parking or Parking()
-        self._signals = self._signals or Deferred()
+        parking.begin()
+        if not self._stuck:  # before anything lets go of the interpreter lock, which many may wait for
+            self._arm_all(parking, sys._current_frames())
         with Memory() as memory:
-            while True:
-                late = self._bring_to_rest(parking, memory) or self._capture(parking, memory)
+            late = self._still_stuck(parking, memory)
+            if not late:
+                self._signals = self._signals or Deferred()
+                late = self._gathered(parking, memory)
                 if not late:
                     self._captured_at = time.monotonic()
                     return
-                if time.monotonic() - began > PATIENCE + 2 * self._soon:
-                    break
-                time.sleep(_PAUSE)
-        parking.only(self._pins)
+        parking.only({*self._stuck, *self._pins})
         self._let_signals_in()
-        raise Elsewhere(late)
+        raise Elsewhere([_named(pin) for pin in late])
+
+    def _gathered(self, parking: Parking, memory: Memory) -> list[Pin]:
+        """All brought to rest and captured; or, when for too long nobody more has come, those that are late."""
+        began = since = time.monotonic()
+        fewest = sys.maxsize
+        while True:
+            late = self._bring_to_rest(parking, memory) or self._capture(parking, memory)
+            now = time.monotonic()
+            if len(late) < fewest:
+                fewest, since = len(late), now
+            if not late or now - since > PATIENCE + 2 * self._soon or now - began > LONGEST + 2 * self._soon:
+                return late
+            time.sleep(_PAUSE)
+
+    def _still_stuck(self, parking: Parking, memory: Memory) -> list[Pin]:
+        """Those that were late the last time, and have not moved: before they have, nobody else need stop."""
+        frames, late = sys._current_frames(), list[Pin]()
+        states = {state.ident: state for state in others()}
+        for ident, before in self._stuck.items():
+            frame = frames.get(ident)
+            if frame is None or ident in parking.parked or (frame, frame.f_lasti) != before[:2]:
+                continue
+            state = states[ident]
+            if before.pin is None:
+                found = self._seen(parking, state, frame, memory)
+            else:
+                found = before.pin if kernel.proof_line(_TASKS, state.native) == before.line else None
+            if isinstance(found, Pin):
+                late.append(found)
+        return late
 
     def join(self, stack: Stack) -> None:
         """Add what was captured to the stack of the thread that freezes."""
@@ -113,7 +159,7 @@ class Gathering:
 
     def holds(self) -> bool:
         """Does every waiting thread still wait? If not, threads that wake up are waited for longer from now on."""
-        good = all(kernel.proof_line("/proc/self/task", native) == line for native, line in self.proof)
+        good = all(kernel.proof_line(_TASKS, native) == line for native, line in self.proof)
         if not good:
             self.was_disturbed()
         return good
@@ -124,7 +170,7 @@ class Gathering:
 
     def release(self) -> None:
         """Let all go on; nothing of ours remains."""
-        self._pins, self._waiting, self._members = {}, {}, []
+        self._pins, self._stuck, self._waiting, self._members = {}, {}, {}, []
         self._here = None
         self._let_signals_in()
         if self._parking is not None:
@@ -141,6 +187,7 @@ class Gathering:
     def _bring_to_rest(self, parking: Parking, memory: Memory) -> list[Pin]:
         """One look at everybody. Who is not at rest, each with what holds it back."""
         late: list[Pin] = []
+        stuck: dict[int, _Stuck] = {}
         waiting: dict[int, _Waiting] = {}
         frames = sys._current_frames()
         self._arm_all(parking, frames)
@@ -156,9 +203,10 @@ class Gathering:
                 found = self._seen(parking, state, frame, memory)
                 if isinstance(found, Pin):
                     late.append(found)
+                    stuck[state.ident] = _Stuck(frame, frame.f_lasti)
                 else:
                     waiting[state.ident] = found
-        self._waiting = waiting
+        self._waiting, self._stuck = waiting, stuck
         return late
 
     def _arm_all(self, parking: Parking, frames: dict[int, FrameType]) -> None:
@@ -190,7 +238,7 @@ class Gathering:
             call = kernel.look(state.native)
             if call is not None and kernel.waits_in(call, blocked.kind, blocked.receiver, memory):
                 return _Waiting(frame, blocked, call)
-        return blocked_in(frame) or Pin(frame, "it runs")
+        return Pin(frame, _RUNS)
 
     # ---- at rest -----------------------------------------------------------------------------------------------------
 
@@ -207,17 +255,24 @@ class Gathering:
                 parking.kept = False
 
     def _captured(self, parking: Parking, memory: Memory) -> list[Pin]:
-        everyone = others()
-        natives = {state.ident: state.native for state in everyone}
-        proof = [(natives[i], kernel.proof_line("/proc/self/task", natives[i])) for i in self._waiting]
+        asked = others()
+        proof: list[tuple[int, str]] = []
+        for state in asked:
+            waiting = self._waiting.get(state.ident)
+            if waiting is not None:
+                line = kernel.proof_line(_TASKS, state.native)
+                if not line.startswith(waiting.call.text):
+                    return [Pin(waiting.frame, "it has just woken up")]
+                proof.append((state.native, line))
+            elif not parking.stands(state, memory):
+                return [Pin(self._here, "a thread begins, ends or goes on")]
         # From here on nothing lets go of the interpreter lock.
-        frames = sys._current_frames()
-        for (_, line), (ident, each) in zip(proof, self._waiting.items(), strict=True):
-            if not line.startswith(each.call.text) or frames.get(ident) is not each.frame:
+        frames, everyone = sys._current_frames(), others()
+        if everyone != asked:
+            return [Pin(self._here, "a thread has just begun, or ended")]
+        for ident, each in self._waiting.items():
+            if frames.get(ident) is not each.frame:
                 return [Pin(each.frame, "it has just woken up")]
-        for state in others():
-            if state.ident not in parking.parked and state.ident not in self._waiting:
-                return [Pin(frames.get(state.ident) or self._here, "it has just begun")]
         if books.in_use():
             parking.only(())
             return [Pin(self._here, "a thread is writing down that it begins or ends")]
@@ -229,16 +284,16 @@ class Gathering:
     ) -> list[Pin]:
         late: list[Pin] = []
         members: list[tuple[State, Stack]] = []
+        handling, lines = handled(), dict(proof)
         for state in everyone:
             waiting = self._waiting.get(state.ident)
             frame = parking.parked.get(state.ident) if waiting is None else waiting.frame
             if frame is None:
-                return [Pin(self._here, "a thread has ended")]
-            if waiting is not None and sys._current_frames().get(state.ident) is not frame:
-                return [Pin(frame, "it has just woken up")]
-            other = Other(handled(state.ident), contexts.of_thread(state.address))
+                return [Pin(self._here, "a thread goes on")]
+            other = Other(handling.get(state.ident), contexts.of_thread(state.address))
             if waiting is not None:
-                other.words, other.blocked = kernel.words_above(waiting.call.stack, memory), waiting.blocked
+                other.words = partial(kernel.words_above, waiting.call.stack, memory)
+                other.blocked = waiting.blocked
             try:
                 stack = capture_stack(
                     frame, base=None, mode="exact" if waiting is None else "reexecute", other=other
@@ -246,6 +301,8 @@ class Gathering:
             except Pin as pin:
                 late.append(pin)
                 self._wait_for(parking, state, frame, pin)
+                if waiting is not None:
+                    self._stuck[state.ident] = _Stuck(frame, frame.f_lasti, pin, lines[state.native])
                 continue
             if any(left < self._soon for left in other.left):
                 late.append(Pin(frame, "it is about to wake up"))
@@ -260,6 +317,11 @@ class Gathering:
             self._pins[state.ident] = pin
             parking.arm(state, pin.frame)
         parking.let_go(state.ident)
+
+
+def _named(pin: Pin) -> Pin:
+    """With the C call that it seems to be in. (To look for it takes long where there are many objects.)"""
+    return (blocked_in(pin.frame) or pin) if pin.why == _RUNS else pin
 
 
 def _encloses(outer: FrameType, inner: FrameType | None) -> bool:

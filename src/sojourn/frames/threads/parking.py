@@ -12,8 +12,12 @@ cannot be captured, the frame that holds it back is armed instead, and it parks 
 - 3.12 and later: `sys.monitoring`, INSTRUCTION events of the frames' code objects. Any other thread that runs this code
   parks too; so does one that has just been started.
 
-A gate opens by itself after `HOLD` seconds unless a capture is under way (`kept`): the program must not stand still for
-good because one of its threads is late.
+A gate opens by itself after `HOLD` seconds unless a capture is under way (`kept`), and its thread is left alone until
+all are gathered again (`begin`): the program must not stand still for good because one of its threads is late.
+
+Whether a thread *stands* is not told by what it has written down: the interpreter may have given the lock to another
+one between the lines of `_arrived`, behind a gate that has opened by itself. It is told by the kernel, which shows it
+waiting for its gate (`stands`); then it will see what `kept` says before it goes on.
 """
 
 from __future__ import annotations
@@ -26,12 +30,15 @@ from types import CodeType, FrameType
 from typing import Any, Protocol
 
 from sojourn.frames.analyze import VERSION
+from sojourn.frames.blocking import WAIT
+from sojourn.frames.memory import Memory
 from sojourn.frames.sites import Pin
 from sojourn.frames.tracing import OURS, lower_flag, trace_place
 
+from . import kernel
 from .states import State, others
 
-HOLD = 0.06
+HOLD = 0.3
 
 
 class _Events(Protocol):
@@ -51,11 +58,13 @@ class Parking:
         self._maker = _thread.get_ident()
         self._armed: dict[int, FrameType] = {}
         self._gates: dict[int, Any] = {}
+        self._left_alone: set[int] = set()
         self._closed = False
         self._events: _Events = _Traced(self._arrived) if VERSION < (3, 12) else _Monitored(self._arrived)
 
-    def armed(self, ident: int) -> FrameType | None:
-        return self._armed.get(ident)
+    def begin(self) -> None:
+        """All are to be gathered: those whose gates have opened by themselves, too."""
+        self._left_alone.clear()
 
     def arm(self, state: State, frame: FrameType) -> None:
         """Stop this thread where `frame` goes on. Raises Pin where it cannot be."""
@@ -66,6 +75,11 @@ class Parking:
         self._armed[state.ident] = frame
         if before is not None and before not in self._armed.values():
             self._events.disarm(before)
+
+    def stands(self, state: State, memory: Memory) -> bool:
+        """Does the kernel, too, say that this thread waits for its gate? Asking lets go of the interpreter lock."""
+        gate, call = self._gates.get(state.ident), kernel.look(state.native)
+        return gate is not None and call is not None and kernel.waits_in(call, WAIT, id(gate), memory)
 
     def let_go(self, ident: int) -> None:
         """Open the gate of one; it parks again at the next event."""
@@ -81,7 +95,7 @@ class Parking:
             frame = self._armed.pop(ident)
             if frame not in self._armed.values():
                 self._events.disarm(frame)
-        for ident in [ident for ident in self._gates if ident not in idents]:
+        for ident in set(self._gates).difference(idents):
             self.let_go(ident)
 
     def clear(self) -> None:
@@ -97,7 +111,7 @@ class Parking:
     def _arrived(self, frame: FrameType) -> None:
         """In the thread that is to be stopped: it is about to execute an instruction of `frame`."""
         me = _thread.get_ident()
-        if self._closed or me == self._maker or me in self.parked:
+        if self._closed or me == self._maker or me in self.parked or me in self._left_alone:
             return
         gate = _thread.allocate_lock()
         gate.acquire()
@@ -105,8 +119,9 @@ class Parking:
         while not gate.acquire(True, HOLD):
             if not self.kept:
                 break
-        if self._gates.get(me) is gate:  # it has opened by itself
-            del self._gates[me], self.parked[me]
+        if self._gates.pop(me, None) is not None:  # it has opened by itself
+            self.parked.pop(me, None)
+            self._left_alone.add(me)
 
 
 def is_arriving(frame: FrameType) -> bool:

@@ -43,15 +43,23 @@ def own() -> State:
 
 
 def others() -> list[State]:
-    """Every thread of the interpreter but the caller's, those without a frame included."""
+    """Every thread of the interpreter but the caller's, those without a frame included.
+
+    Before it begins a thread has no identity of its own: on 3.11 it goes by that of the one that starts it, which is
+    further back in the list. It is given none here.
+    """
     me = _own_state()
     found: list[State] = []
     address = _first(_interpreter())
     while address:
-        if address != me:
-            found.append(_read(address))
+        found.append(_read(address))
         address = _next(address)
-    return found
+    known: set[int] = set()
+    for at in reversed(range(len(found))):
+        if found[at].ident in known:
+            found[at] = State(found[at].address, 0, 0)
+        known.add(found[at].ident)
+    return [state for state in found if state.address != me]
 
 
 def _read(address: int) -> State:
@@ -59,12 +67,11 @@ def _read(address: int) -> State:
     return State(address, _word(at).value, _word(at + _WORD).value)
 
 
-def handled(ident: int) -> BaseException | None:
-    """The exception that this thread handles."""
-    found = sys._current_exceptions().get(ident)
-    if type(found) is tuple:  # 3.11
-        found = found[1]
-    return found if isinstance(found, BaseException) else None
+def handled() -> dict[int, BaseException]:
+    """The exceptions that are being handled, by the threads that do."""
+    found: dict[int, Any] = sys._current_exceptions()
+    values = ((ident, each[1] if type(each) is tuple else each) for ident, each in found.items())  # tuples: 3.11
+    return {ident: value for ident, value in values if isinstance(value, BaseException)}
 
 
 def local_dicts(local: Any) -> list[tuple[int, dict[str, Any]]]:
