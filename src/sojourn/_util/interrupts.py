@@ -10,7 +10,6 @@ import time
 _set = ctypes.pythonapi["PyThreadState_SetAsyncExc"]  # one of our own: the attribute is everybody's
 _set.argtypes = [ctypes.c_ulong, ctypes.py_object]
 _set.restype = ctypes.c_int
-_TURNS = 1000  # one is enough, unless this thread has just started another, which is taken for this one
 
 
 def raise_in(thread: int, kind: type[BaseException]) -> None:
@@ -25,13 +24,14 @@ def settle() -> None:
     thread looks for work at each turn of each loop from then on, and on 3.11 a traced function looks for ever at its
     first instruction. The flag only goes down when something is raised, so something is.
 
-    On 3.11 a thread that has not begun yet goes by the identity of the one that starts it, and it would be raised there.
+    On 3.11 a thread that has not begun yet goes by the identity of the one that starts it: it would be raised there, so
+    that one is waited for.
     """
     while sys.version_info < (3, 12) and _is_starting_one():
         time.sleep(_PAUSE)
     try:
         raise_in(_thread.get_ident(), _Settled)
-        for _ in range(_TURNS):
+        while True:
             pass
     except _Settled:
         pass
