@@ -12,9 +12,10 @@ arrives as plain `SojournError` with everything else intact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 Blame = Literal["yours", "peer", "ours"]
+E = TypeVar("E", bound=BaseException)
 
 
 class SojournError(Exception):
@@ -206,6 +207,12 @@ class InternalError(SojournError):
     """Our bug. Please report it with its history."""
 
     code = "internal"
+
+
+def bare(error: E) -> E:
+    """The error without its traceback and what it came of: kept, it would keep frames, in cycles with them."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def _classes(root: type[SojournError]) -> dict[str, type[SojournError]]:

@@ -14,6 +14,7 @@ from sojourn._util import clock
 _REGISTERS = 40 + 15 * 8  # of ucontext_t: where general register 15, the stack pointer, is kept on x86-64
 _NANOSECONDS = 10**9
 _STACK_TO_SEARCH = 64 * 1024  # the interrupted call is near
+_Context = ctypes.c_uint64 * 256  # room for a ucontext_t
 _libc = ctypes.CDLL(None)
 
 
@@ -49,7 +50,7 @@ def words_above() -> Any:
 
     Only for one that runs in the signal's handler, in the main thread.
     """
-    context = (ctypes.c_uint64 * 256)()
+    context = _Context()
     if os.uname().machine != "x86_64" or _libc.getcontext(context) != 0:
         return None
     low = context[_REGISTERS // 8]
@@ -57,7 +58,7 @@ def words_above() -> Any:
     if high is None:
         return None
     count = min(high - low, _STACK_TO_SEARCH) // 8
-    return (ctypes.c_int64 * count).from_address(low)
+    return memoryview(ctypes.string_at(low, count * 8)).cast("q")  # (an array would need a type: a cycle for each)
 
 
 def _stack_end(inside: int) -> int | None:

@@ -2,7 +2,9 @@
 # (raw memory has no static types)
 """This process's own memory, read with errors instead of faults: for words that may be pointers, and may not.
 
-Reading does not let go of the interpreter lock, unlike `os.pread`: what is read together belongs together.
+Reading does not let go of the interpreter lock, unlike `os.pread`: what is read together belongs together. It makes no
+type for the buffer (as `ctypes.create_string_buffer` does): types are cycles, and a program that counts what the
+collector finds would count them.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import os
 import struct
 
 _WORD = 8
-_pread = ctypes.PYFUNCTYPE(ctypes.c_ssize_t, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int64)(
+_pread = ctypes.PYFUNCTYPE(ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)(
     ("pread64", ctypes.PyDLL(None))
 )
+_byte_of = ctypes.c_char.from_buffer
+
 
 class Memory:
     """Reads through `/proc/self/mem`. Holds a descriptor until `close`."""
@@ -32,9 +36,9 @@ class Memory:
         """The bytes there; none where nothing can be read."""
         if not 0 < address < 1 << 47:
             return b""
-        into = ctypes.create_string_buffer(size)
-        count = _pread(self.fd, into, size, address)
-        return into.raw[:count] if count > 0 else b""
+        into = bytearray(size)
+        count = _pread(self.fd, ctypes.addressof(_byte_of(into)), size, address)
+        return bytes(into[:count]) if count > 0 else b""
 
     def words(self, address: int, count: int) -> tuple[int, ...]:
         """As many words; none where they cannot be read."""

@@ -43,6 +43,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+from sojourn.errors import bare
+
 from . import loops
 from .analyze import VERSION
 from .boundary import Pin
@@ -189,7 +191,7 @@ class SafePoint:
         try:
             done = self._callback(frame, mode)
         except Pin as pin:
-            self._pin = pin
+            self._pin = bare(pin)
             if pin.frame is not frame and not isinstance(pin, Elsewhere):
                 self._arm_or_note(pin.frame)
             return

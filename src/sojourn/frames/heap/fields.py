@@ -23,6 +23,7 @@ from __future__ import annotations
 import builtins
 import ctypes
 import itertools
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -146,7 +147,8 @@ def read(obj: Any, row: Row) -> State:
     ]
     arrays: list[list[int]] = []
     for place, length in zip(row.arrays, _sizes(obj, row), strict=False):
-        arrays.append(list((ctypes.c_ssize_t * length).from_address(_field(obj, place))))
+        data = ctypes.string_at(_field(obj, place), length * _WORD)
+        arrays.append(list(struct.unpack(f"{length}n", data)))
     return [mask, held, numbers, arrays]
 
 
@@ -189,7 +191,7 @@ def fill_iterator(obj: Any, state: State) -> None:
         elif kind == "i":
             _int(obj, place).value = next(counts)
     for place, array in zip(row.arrays, arrays, strict=True):
-        (ctypes.c_ssize_t * len(array)).from_address(_field(obj, place))[:] = array
+        ctypes.memmove(_field(obj, place), struct.pack(f"{len(array)}n", *array), len(array) * _WORD)
 
 
 def _sizes(obj: Any, row: Row) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
+from sojourn.errors import bare
 from sojourn.frames import contexts, loops
 from sojourn.frames.blocking import Blocked
 from sojourn.frames.capture import capture_stack
@@ -299,7 +300,7 @@ class Gathering:
                     frame, base=None, mode="exact" if waiting is None else "reexecute", other=other
                 )
             except Pin as pin:
-                late.append(pin)
+                late.append(bare(pin))
                 self._wait_for(parking, state, frame, pin)
                 if waiting is not None:
                     self._stuck[state.ident] = _Stuck(frame, frame.f_lasti, pin, lines[state.native])

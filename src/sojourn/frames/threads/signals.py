@@ -24,6 +24,7 @@ _action = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.
     ("sigaction", ctypes.PyDLL(None))
 )
 _SIZE = 256  # of the C structure, and more
+_Action = ctypes.c_char * _SIZE
 handlers: dict[int, Any] = {}  # the program's own, while ours stand in
 
 
@@ -36,7 +37,7 @@ class Deferred:
         for number in _signal.valid_signals():
             handler = _signal.getsignal(number)
             if number != OURS and callable(handler) and handler not in (_signal.SIG_DFL, _signal.SIG_IGN):
-                action = ctypes.create_string_buffer(_SIZE)
+                action = _Action()
                 _action(number, None, action)
                 self._actions[number], handlers[number] = action, handler
                 _signal.signal(number, self._later)

@@ -30,7 +30,7 @@ from typing import Any
 
 from sojourn._util import clock, descriptors
 from sojourn._util.channel import Channel, Message
-from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable
+from sojourn.errors import InternalError, Outdated, Pinned, SojournError, Unmovable, bare
 from sojourn.frames import api, looking, tracing
 from sojourn.frames.boundary import Pin
 from sojourn.frames.capture import capture_stack
@@ -333,7 +333,7 @@ class Commands:
             seen = [("inspect", encode(looked).encode())] if looked is not None else []
             size = api.freeze_to(freeze.fd, stack, match=self._surveyor.match, carried=carried, segments=seen)
         except Unmovable as refused:
-            freeze.refused = refused
+            freeze.refused = bare(refused)
             return None
         freeze.frozen = True
         waiting = [[native, line] for native, line in self.gathering.proof]
