@@ -22,10 +22,15 @@ from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, cloned, f
 from ..versions import OTHERS, python_of
 
 PROGRAMS = Path(__file__).parent / "programs"
-NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
+VARIANTS = {  # a program that is run with arguments
+    "user_threads_on_lwps": ("user_threads", "activations"),
+    "user_threads_on_fixed_lwps": ("user_threads", "hybrid"),
+    "user_threads_with_an_lwp_each": ("user_threads", "kernel", "60"),
+}
+NAMES = sorted([*(path.stem for path in PROGRAMS.glob("*.py")), *VARIANTS])
 NEEDS = {
     "numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy",
-    "sympy_dummies": "sympy", "user_threads": "sojourn", "user_threads_on_lwps": "sojourn",
+    "sympy_dummies": "sympy", "user_threads": "sojourn",
 }
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}
 ATTEMPTS = 6  # to move a program before it ends: the first time, each node has its imports to learn
@@ -52,9 +57,10 @@ def plain(scenario: Scenario, local: LocalCluster) -> Outcome:
 
 @functools.cache
 def scenario_of(name: str, python: str) -> Scenario:
-    if name in NEEDS and not has(python, NEEDS[name]):
-        pytest.skip(f"{NEEDS[name]} is not installed for {python}")
-    return Scenario(PROGRAMS / f"{name}.py", stdin=STDIN.get(name, b""), python=python)
+    program, *args = VARIANTS.get(name, (name,))
+    if program in NEEDS and not has(python, NEEDS[program]):
+        pytest.skip(f"{NEEDS[program]} is not installed for {python}")
+    return Scenario(PROGRAMS / f"{program}.py", *args, stdin=STDIN.get(name, b""), python=python)
 
 
 def check(name: str, python: str, local: LocalCluster, operator: Operator) -> Outcome:

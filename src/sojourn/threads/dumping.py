@@ -26,11 +26,10 @@ from typing import IO, Any
 
 from sojourn.errors import WrongState
 from sojourn.threads import endings, probe
-from sojourn.threads.descriptors import Direction
 from sojourn.threads.group import Group
-from sojourn.threads.poller import READ
 from sojourn.threads.scheduler import Scheduler
 from sojourn.threads.states import State
+from sojourn.threads.stuck import source_of
 from sojourn.threads.thread import Thread
 
 Line = tuple[CodeType, int]
@@ -72,7 +71,7 @@ def _group(
 ) -> Iterator[str]:
     for thread in sorted(group.children, key=lambda each: each.number):
         state = thread.state
-        what = f"waiting for {_source(thread)}" if state is State.WAITING else str(state)
+        what = f"waiting for {source_of(thread)}" if state is State.WAITING else str(state)
         if state in (State.RUNNING, State.BLOCKED):
             what = f"{state} on {on.get(thread, 'an LWP')}"
         spawned = f", spawned at {thread.origin[0]}:{thread.origin[1]}" if thread.origin is not None else ""
@@ -110,18 +109,3 @@ def _running(frame: Any) -> list[Line]:
             found.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return found[::-1]
-
-
-def _source(thread: Thread[Any]) -> str:
-    """What it waits for, in words."""
-    wait = thread.wait
-    source = wait.source if wait is not None else None
-    if source is None:
-        return "its time" if wait is not None and wait.until is not None else "nothing but its cancellation"
-    if isinstance(source, Thread):
-        return f"the end of {source.name}"  # pyright: ignore[reportUnknownMemberType]
-    if isinstance(source, Group):
-        return f"{len(source.children)} threads of group {source.name or ''}".rstrip()
-    if isinstance(source, Direction):
-        return f"descriptor {source.fd} to be {'readable' if source.direction == READ else 'writable'}"
-    return repr(getattr(source, "channel", source))

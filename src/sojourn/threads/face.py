@@ -29,6 +29,7 @@ def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATION
     if found is not None:
         raise WrongState("run() in a thread of a scheduler", advice="await what you want to run, or spawn it")
     scheduler = Scheduler(kind, **options)
+    scheduler.caller = _thread.get_ident()
     if scheduler.kind is Kind.USER:
         scheduler.begin()
     else:

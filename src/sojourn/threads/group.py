@@ -119,10 +119,10 @@ class Group:
         while self.children:
             try:
                 await self._empty()
-            except Cancelled as cancelled:  # while we wait: ours, or from outside
+            except BaseException as raised:  # while we wait: a cancellation, ours or from outside; or a deadlock
                 self.cancel("its group was cancelled")
-                if error is None or cancelled.scope is not self:
-                    error = cancelled
+                if error is None or getattr(raised, "scope", None) is not self:
+                    error = raised
         self.open = False
         self.owner.scheduler.groups.pop(self, None)
         if self._stop is not None:

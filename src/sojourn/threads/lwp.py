@@ -21,7 +21,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sojourn.threads import breaking, endings
+from sojourn.threads import breaking, endings, stuck
 from sojourn.threads.parking import Processor, park, rest
 from sojourn.threads.reports import Sighting
 from sojourn.threads.states import State, Step, Turn
@@ -228,7 +228,8 @@ class Lwp:
         witness = scheduler.witness
         if witness is not None:
             witness.turn(self.number, Turn.RAN_DRY)
-        if scheduler.hears and (seconds is None or seconds > HEARING):
+        endless = seconds is None and scheduler.debug and scheduler.caller != 0
+        if (scheduler.hears and (seconds is None or seconds > HEARING)) or endless:
             seconds = HEARING
         self.idle = True
         self.polling = bool(scheduler.poller.count) and scheduler.poller.seat.acquire(False)
@@ -255,6 +256,8 @@ class Lwp:
         if witness is not None:
             witness.turn(self.number, Turn.ROUSED)
         self._take(came)
+        if endless:
+            stuck.look(scheduler)
 
     def _take(self, waits: list[Wait]) -> None:
         """Wake up whom the poller has claimed: all into our queue, as `scheduler.put` would do one by one."""

@@ -62,6 +62,10 @@ class Monitor:
         self._enrolled.acquire()
         self._lock_words = probe.lock_words(self._native, self._bell.release)
 
+    @property
+    def ident(self) -> int:
+        return self._kernel.ident or 0
+
     def stop(self) -> None:
         self._over = True
         self._ring()

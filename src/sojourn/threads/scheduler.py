@@ -126,6 +126,8 @@ class Scheduler:
         self.root = Root(self)
         self.groups: dict[Group, Thread[Any]] = {}  # those that are open, with their owners
         self.main: Thread[Any] | None = None
+        self.caller = 0  # the ident of the kernel-level thread that waits in `run`
+        self.looking = _thread.allocate_lock()  # of the LWP that looks for a deadlock
         self.fatal: BaseException | None = None  # raised in a thread that is not main, and ends the program
         self.closing = False  # no new threads
         self.stopping = False  # no thread is left

@@ -1,13 +1,14 @@
-"""A thousand user-level threads that sleep, wait for locks, channels and each other,
-with time limits and cancellations.
+"""A thousand threads, or as many as it is told, of the kind that it is told: they sleep, wait for locks, channels and
+each other, with time limits and cancellations.
 """
 
 import contextvars
+import sys
 
 from sojourn import threads
 
 tag = contextvars.ContextVar("tag")
-COUNT = 1000
+KIND, COUNT = sys.argv[1] if sys.argv[1:] else "user", int(sys.argv[2]) if sys.argv[2:] else 1000
 
 
 def crunch(seed, steps=20):
@@ -21,7 +22,7 @@ async def works(number, gate, orders, done, lock, totals):
     await gate.wait()
     found = 0
     for turn in range(4):
-        await threads.sleep(0.4 + number % 7 * 0.01)
+        await threads.sleep(0.5 + number % 7 * 0.01)
         order = await orders.get()
         async with lock:
             totals[number % 10] += crunch(order)
@@ -65,5 +66,5 @@ async def main():
     print(sum(totals), len(done), lock)
 
 
-threads.run(main, kind="user")
+threads.run(main, kind=KIND)
 print("over")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from sojourn import threads
@@ -263,6 +266,57 @@ def test_ranks_and_circles(run: Run) -> None:
 
     run(main)
     run(_ranks_cost_nothing_without_debug, debug=False)
+
+
+STUCK = """
+import sys, threading
+from sojourn import threads
+
+async def main():
+    channel, event = threads.Channel(), threads.Event()
+    async with threads.Group("workers") as group:
+        first = group.spawn(channel.get, name="first")
+        group.spawn(threads.wait, event.wait(), name="second")
+        group.spawn(first.join, name="third")
+
+def elsewhere(event, begun):
+    begun.set()
+    event.wait()
+
+if sys.argv[2] == "watched":        # somebody else is there, who might do something
+    begun, released = threading.Event(), threading.Event()
+    threading.Thread(target=elsewhere, args=(released, begun)).start()
+    begun.wait()
+    from sojourn.threads import stuck
+    look = stuck.look
+    def looks(scheduler):
+        if len(stuck._waiting(scheduler)) == 4:
+            assert not look(scheduler)
+            scheduler.main.cancel("looked at")
+            released.set()
+        return False
+    stuck.look = looks
+try:
+    threads.run(main, kind=sys.argv[1], debug=True)
+except BaseExceptionGroup as errors:
+    print(*errors.exceptions)
+except BaseException as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("others", ["alone", "watched"])
+def test_who_waits_for_nobody_is_told(kind: str, others: str) -> None:
+    """In a process of its own, which has no kernel-level threads but its own; with one, nothing can be known."""
+    command = [sys.executable, "-c", STUCK, kind, others]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    if others == "watched":
+        assert done.stdout == "Cancelled looked at\n"
+        return
+    assert done.stdout.startswith("Deadlock nobody can ever go on: main waits for 3 threads of group workers; ")
+    assert "first waits for <channel 0 of any number>" in done.stdout
+    assert "second waits for <event awaited by 1>" in done.stdout and "third waits for the end of first" in done.stdout
 
 
 async def _ranks_cost_nothing_without_debug() -> None:
