@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import sojourn
 from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, cloned, frozen, moved, roaming, staying
 
 from ..versions import OTHERS, python_of
@@ -25,7 +26,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 VARIANTS = {  # a program that is run with arguments
     "user_threads_on_lwps": ("user_threads", "activations"),
     "user_threads_on_fixed_lwps": ("user_threads", "hybrid"),
-    "user_threads_with_an_lwp_each": ("user_threads", "kernel", "60"),
+    "user_threads_with_an_lwp_each": ("user_threads", "kernel", "16"),
 }
 NAMES = sorted([*(path.stem for path in PROGRAMS.glob("*.py")), *VARIANTS])
 NEEDS = {
@@ -58,9 +59,12 @@ def plain(scenario: Scenario, local: LocalCluster) -> Outcome:
 @functools.cache
 def scenario_of(name: str, python: str) -> Scenario:
     program, *args = VARIANTS.get(name, (name,))
+    env: dict[str, str] = {}
     if program in NEEDS and not has(python, NEEDS[program]):
-        pytest.skip(f"{NEEDS[program]} is not installed for {python}")
-    return Scenario(PROGRAMS / f"{program}.py", *args, stdin=STDIN.get(name, b""), python=python)
+        if NEEDS[program] != "sojourn":
+            pytest.skip(f"{NEEDS[program]} is not installed for {python}")
+        env["PYTHONPATH"] = str(Path(sojourn.__path__[0]).parent)  # what it needs of it is standard library only
+    return Scenario(PROGRAMS / f"{program}.py", *args, stdin=STDIN.get(name, b""), env=env, python=python)
 
 
 def check(name: str, python: str, local: LocalCluster, operator: Operator) -> Outcome:
