@@ -1,8 +1,8 @@
 """The programs, and why those that do not move do not.
 
 A program is a benchmark of pyperformance, a tool of the standard library run as `python -m`, or one of `scripts/`, each
-of which works with one package or a few modules. Benchmarks and scripts repeat their work as often as ROUNDS says, and
-print each different result once (`shim/pyperf.py`).
+of which works with one package or a few modules. All repeat their work as often as ROUNDS says: benchmarks and scripts
+print each different result once (`shim/pyperf.py`), tools are run again in one process (`shim/again.py`).
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ class Program:
     stays: str = ""  # why it does not move at all; what refusals have to say is `refused`
     refused: str = ""  # a regular expression for what moves may be refused with
 
+    once: bool = False  # its work is not repeated
+
     @property
     def repeats(self) -> bool:
-        return not self.module
+        return not self.once
 
 
 def _bench(name: str, *args: str, script: str = "", stays: str = "", refused: str = "") -> Program:
@@ -196,11 +198,11 @@ print(main(30))
 
 
 def _tool(module: str, *args: str, name: str = "", stays: str = "", refused: str = "", stdin: bytes = b"",
-          **files: bytes) -> Program:  # fmt: skip
+          once: bool = False, **files: bytes) -> Program:  # fmt: skip
     made = {key.replace("__", "."): value for key, value in files.items()}
     return Program(
         f"python -m {name or module}", STDLIB, args, module=module, files=lambda: made, stdin=stdin, stays=stays,
-        refused=refused,
+        refused=refused, once=once,
     )  # fmt: skip
 
 
@@ -279,7 +281,16 @@ TOOLS = [
         "sorted(x, key=lambda n: -n); [n * n for n in x]",
         name="timeit",
     ),
-    _tool("pdb", "-c", "continue", "program.py", name="pdb -c continue", program__py=_PROGRAM),
+    _tool(
+        "pdb",
+        "-c",
+        "continue",
+        "program.py",
+        name="pdb -c continue",
+        program__py=_PROGRAM,
+        refused="trace",
+        once=True,
+    ),
     _tool(
         "pdb",
         "program.py",
@@ -287,6 +298,7 @@ TOOLS = [
         program__py=_PROGRAM,
         stdin=b"break fib, n == 20\ncontinue\nargs\nwhere\nclear 1\ncontinue\nquit\n",
         refused="trace",
+        once=True,
     ),
     _tool(
         "trace",
@@ -309,7 +321,6 @@ TOOLS = [
     _tool("symtable", "big.py", name="symtable", big__py=_source(10)),
     _tool("runpy", "program", name="runpy", program__py=_PROGRAM),
     _tool("pydoc", "argparse", name="pydoc"),
-    _tool("http.server", "0", name="http.server", stays=_SOCKETS, refused="socket"),
 ]
 _STDLIB_SCRIPTS = (
     "ast_rewrite", "asyncio_queues", "calendar_years", "cmd_sessions", "configparser_argparse", "csv_totals",

@@ -26,7 +26,9 @@ MOST_ROUNDS = 5000
 MOST_RUNS = 4
 LONGER = 4  # times, after a run that ended before it could be moved
 PAUSE = 0.12  # the longest time between two moves
-_VOLATILE = re.compile(rb"\d+\.\d+(?: ?[mun]?s\b|sec| usec| msec)|0x[0-9a-f]+|\d+\.\d{3,}s|best of \d+: \S+")
+_VOLATILE = re.compile(
+    rb"/\S*sojourn-run-\w+|\d+\.\d+(?: ?[mun]?s\b|sec| usec| msec)|0x[0-9a-f]+|\d+\.\d{3,}s|best of \d+: \S+"
+)
 
 
 @dataclass
@@ -47,13 +49,16 @@ class Trip:
 
 
 def scenario_of(program: Program, python: str, rounds: int) -> Scenario:
-    path = None
+    path, arguments = None, program.args
     if program.kind == PYPERFORMANCE:
         path = environment.benchmarks(python) / f"bm_{program.script}" / "run_benchmark.py"
+    elif program.module and program.repeats:
+        path, arguments = SHIM / "again.py", (program.module, *arguments)
     elif not program.module:
         path = SCRIPTS / f"{program.script}.py"
     return Scenario(
-        path, *program.args, module=program.module or None, files=program.files(), stdin=program.stdin, python=python,
+        path, *arguments, module=None if path else program.module, files=program.files(), stdin=program.stdin,
+        python=python,
         env={"PYTHONPATH": str(SHIM), "ROUNDS": str(rounds), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"},
     )  # fmt: skip
 
@@ -125,7 +130,7 @@ def _mover(choose: Random, moves: int):
 
 
 def _plain(outcome: Outcome) -> Outcome:
-    """Without times and addresses, which no two runs share."""
+    """Without times, addresses and the folder, which no two runs share."""
     return replace(outcome, out=_VOLATILE.sub(b"~", outcome.out), err=_VOLATILE.sub(b"~", outcome.err))
 
 

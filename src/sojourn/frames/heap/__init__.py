@@ -6,8 +6,8 @@
 the registry to other rooms (files, streams). The map: `dumper` and `loader` are the two halves and hold the theory;
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
-`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `threads`, `variables`,
-`views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions` and `arrays` are the families of reducers;
+`exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `positions`, `threads`,
+`variables`, `views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions`, `arrays` are the families;
 `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of
 users and packages; `words` reads the little memory that is needed; `literals` says what code and data share.
 
@@ -50,6 +50,7 @@ from . import (
     loops,
     modules,
     newer,
+    positions,
     registry,
     table,
     threads,
@@ -90,7 +91,7 @@ _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries o
 _MAGIC_1 = b"SJH1"
 _families = (
     arrays, classes, cobjects, cursors, custom, databases, debuggers, exceptions, extensions, fields, fixed, functions,
-    futures, generators, hashes, iterators, loops, modules, newer, threads, variables, views, walkers,
+    futures, generators, hashes, iterators, loops, modules, newer, positions, threads, variables, views, walkers,
 )  # fmt: skip
 
 
