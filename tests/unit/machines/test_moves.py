@@ -373,7 +373,6 @@ while True: pass
     [
         ("import os; os.mkfifo('fifo'); end = os.open('fifo', os.O_RDWR)", ["a pipe", "descriptor 3"]),
         ("import socket; sock = socket.socket()", ["a socket", "__main__.sock"]),
-        ("import tempfile; temporary = tempfile.TemporaryFile()", ["unlinked", "__main__.temporary"]),
         ("import os; number = os.eventfd(0)", ["eventfd"]),
         ("import subprocess; p = subprocess.Popen(['sleep', '60'])", ["child"]),
         ("import fcntl; f = open('locked', 'w'); fcntl.flock(f, fcntl.LOCK_EX)", ["locked", "__main__.f"]),

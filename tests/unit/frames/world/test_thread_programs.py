@@ -28,7 +28,7 @@ def test_the_end_of_a_program_waits_for_its_threads(tmp_path: Path) -> None:
 
 
 LOCALS = """
-    import contextvars, threading
+    import contextvars, sys, threading
     class Own(threading.local):
         made = 0
         def __init__(self, start):
@@ -44,7 +44,8 @@ LOCALS = """
             identities[number] = threading.get_ident()
             ready.release()
             go.wait()
-            print(number, own.count, word.get(), identities[number] == threading.get_ident())
+            same = identities[number] == threading.get_ident()
+            sys.stdout.write(f"{number} {own.count} {word.get()} {same}\\n")  # in one piece, beside the other
     ready = threading.Semaphore(0)
     threads = [threading.Thread(target=work, args=(n,), daemon=n == 2) for n in (1, 2)]
     for thread in threads:
