@@ -80,7 +80,8 @@ class Literals:
             return get_referents(thing)
         elif is_module(thing):
             contents = module_dict(thing)
-            return () if self._library.dicts.get(id(contents)) in self._library.library else _dict_parts(contents, names)
+            if self._library.dicts.get(id(contents)) not in self._library.library:
+                return _dict_parts(contents, names)
         elif is_class(thing):
             if python_made(thing) and type_module(thing) not in self._library.library:
                 return _dict_parts(_names_of(thing), names)
