@@ -454,7 +454,12 @@ def zombies() -> set[str]:
 
 
 def test_what_a_program_leaves_behind_is_reaped(state: Path, tmp_path: Path) -> None:
-    source = "import os, sys\nif not os.fork():\n    os._exit(0)\nprint('ready', flush=True)\n"
+    source = """
+import os
+child = os.fork() or os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it has ended, and is left to whoever comes after
+print("ready", flush=True)
+"""
     before = zombies()
 
     async def work() -> None:
