@@ -21,11 +21,6 @@ raise SystemExit("it was run")
 """
 
 
-@pytest.fixture
-def cluster(local_cluster: LocalCluster) -> Cluster:
-    return local_cluster.client
-
-
 def read(cluster: Cluster, folder: Path, text: str, node: str | None = None) -> ProgramReport:
     (folder / "program.py").write_text(text)
     return cluster.check_program(folder / "program.py", node, python=sys.executable, cwd=str(folder))

@@ -66,11 +66,6 @@ def start(local_cluster: LocalCluster, tmp_path: Path) -> Iterator[object]:
         process.rm()
 
 
-@pytest.fixture
-def cluster(local_cluster: LocalCluster) -> Cluster:
-    return local_cluster.client
-
-
 def test_variables_on_top_of_the_environment(cluster: Cluster, tmp_path: Path) -> None:
     program = tmp_path / "variables.py"
     program.write_text("import os; print(os.environ['A'], os.environ['B'])")

@@ -42,11 +42,6 @@ def spin(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def cluster(local_cluster: LocalCluster) -> Cluster:
-    return local_cluster.client
-
-
 def test_a_life(cluster: Cluster, local_cluster: LocalCluster, echo: Path) -> None:
     here, there = local_cluster.nodes[:2]
     process = cluster.run(echo, "a", "b", name="a-life", node=here, python=sys.executable)

@@ -103,11 +103,6 @@ def start(local_cluster: LocalCluster, project: Path) -> Iterator[Any]:
             process.rm()
 
 
-@pytest.fixture
-def cluster(local_cluster: LocalCluster) -> Cluster:
-    return local_cluster.client
-
-
 def tree(folder: Path) -> dict[str, tuple[int, Any]]:
     found: dict[str, tuple[int, Any]] = {}
     for path in sorted(folder.rglob("*")):
