@@ -34,6 +34,7 @@ import msgspec
 
 from sojourn.errors import Unavailable
 from sojourn.names import rights
+from sojourn.names.ports import free_port
 from sojourn.names.registry import Site
 from sojourn.trust.credentials import write_private
 from sojourn.trust.identity import Identity
@@ -204,9 +205,19 @@ def start(
 ) -> Launch:
     """Begin to start the server whose certificate is in `folder`, for whom `admit` has written down; `store`, where it
     is not the folder's own. `Launch.wait` gives what to connect to.
+
+    Raises:
+        Unavailable: `host` is no address of this machine.
     """
     for stale in folder.glob("*.ports"):
         stale.unlink()
+    if ring is None and port < 0:
+        try:
+            port = free_port(host)
+        except OSError as why:
+            raise Unavailable(
+                f"no server can listen at {host}: {why.strerror}", advice="give an address of this machine"
+            ) from why
     text = configuration(
         folder, name=name, authority=authority, host=host, port=port, store=store, ring=ring
     )

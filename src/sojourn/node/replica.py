@@ -26,6 +26,7 @@ import msgspec
 from sojourn.errors import Unauthorized, Unavailable, WrongState
 from sojourn.names import server as servers
 from sojourn.names.directory import Directory, Value
+from sojourn.names.ports import free_port
 from sojourn.names.registry import Plane, Site
 from sojourn.node import config, founding
 from sojourn.node.config import Cluster, Layout
@@ -182,10 +183,3 @@ async def numeric(host: str) -> str:
     except OSError as why:
         raise Unavailable(f"{host} is no address: {why}") from why
     return str(found[0][4][0])
-
-
-def free_port(host: str) -> int:
-    """A port that is free at this moment. (The others must know it before the server listens.)"""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]

@@ -41,12 +41,13 @@ from sojourn.names import server as servers
 from sojourn.names.connection import dial
 from sojourn.names.directory import Value
 from sojourn.names.nats_kv import NatsRegistry
+from sojourn.names.ports import free_port
 from sojourn.names.registry import Plane, Site
 from sojourn.names.server import Server
 from sojourn.node import config, founding
 from sojourn.node.config import Cluster, Layout
 from sojourn.node.door import address
-from sojourn.node.replica import Prepared, free_port, numeric
+from sojourn.node.replica import Prepared, numeric
 from sojourn.node.upkeep import Upkeep, end, ended
 from sojourn.trust import authority as authorities
 from sojourn.trust import contexts

@@ -19,6 +19,7 @@ from sojourn.names import carry
 from sojourn.names import server as servers
 from sojourn.names.connection import dial
 from sojourn.names.nats_kv import NatsRegistry
+from sojourn.names.ports import free_port
 from sojourn.names.registry import Record, Site
 from sojourn.names.server import Ring, Server
 from sojourn.trust import authority as authorities
@@ -45,8 +46,8 @@ class Three:
             self.sites.append(
                 Site(
                     name=f"m{number}",
-                    url=f"tls://127.0.0.1:{_port()}",
-                    route=f"127.0.0.1:{_port()}",
+                    url=f"tls://127.0.0.1:{free_port('127.0.0.1')}",
+                    route=f"127.0.0.1:{free_port('127.0.0.1')}",
                     pin=authorities.pin(pair.certificate),
                     fingerprint=authorities.fingerprint(pair.certificate),
                 )
@@ -72,12 +73,6 @@ class Three:
         finally:
             await source.close()
             await target.close()
-
-
-def _port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
