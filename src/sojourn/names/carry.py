@@ -24,6 +24,7 @@ CHUNK = 256 << 10
 PACE = 0.2  # seconds between looks at what takes its time
 NOT_FOUND = 10059  # JSStreamNotFoundErr
 NO_PEERS = (10005, 10008)  # too few servers know each other yet; no leader yet
+NAME_IN_USE = 10130  # JSStreamNameExistRestoreFailedErr
 
 
 async def carry(stream: str, source: Client, target: Client, *, copies: int) -> int | None:
@@ -56,7 +57,9 @@ async def _carry(stream: str, source: Client, target: Client, copies: int) -> in
     if status is not None and not status.startswith("2"):
         raise Unavailable(f"{stream} cannot be read: {message.headers}")
     place = {"config": {**told["config"], "num_replicas": copies}, "state": told["state"]}
-    while not await _restored(stream, target, place, chunks):
+    again = False
+    while not await _restored(stream, target, place, chunks, again=again):
+        again = True
         await asyncio.sleep(PACE)
     last = int(told["state"]["last_seq"])
     while not _everywhere(info := await _ask(target, f"$JS.API.STREAM.INFO.{stream}", {}), copies):
@@ -66,10 +69,18 @@ async def _carry(stream: str, source: Client, target: Client, copies: int) -> in
     return last
 
 
-async def _restored(stream: str, target: Client, place: dict[str, Any], chunks: list[bytes]) -> bool:
-    """False: it has to be begun afresh. Raises Unavailable, nats.errors.Error."""
+async def _restored(
+    stream: str, target: Client, place: dict[str, Any], chunks: list[bytes], *, again: bool
+) -> bool:
+    """False: it has to be begun afresh; what an attempt before (`again`) has left is removed then.
+    Raises Unavailable, nats.errors.Error.
+    """
     ready = await _ask(target, f"$JS.API.STREAM.RESTORE.{stream}", place)
-    if ready.get("error", {}).get("err_code") in NO_PEERS:
+    code = ready.get("error", {}).get("err_code")
+    if code == NAME_IN_USE and again:  # it was taken in after all, or half of it; nobody uses it yet
+        await _ask(target, f"$JS.API.STREAM.DELETE.{stream}", {})
+        return False
+    if code in NO_PEERS:
         return False
     _check(stream, ready)
     try:
@@ -77,7 +88,7 @@ async def _restored(stream: str, target: Client, place: dict[str, Any], chunks: 
             if said := (await target.request(ready["deliver_subject"], chunk, timeout=DEADLINE)).data:
                 _check(stream, json.loads(said))
         done = json.loads((await target.request(ready["deliver_subject"], b"", timeout=DEADLINE)).data)
-    except nats.errors.NoRespondersError:  # the server that took it in leads no more, and has dropped it
+    except nats.errors.NoRespondersError:  # the server that took it in leads no more
         return False
     _check(stream, done)
     return True

@@ -22,7 +22,7 @@ from sojourn.trust.identity import KEEPER, NODE, Identity
 
 def users(members: Iterable[Identity], *, carrying: bool = False) -> str:
     """The `authorization` block of the server's configuration for these members. With `carrying` the keeper may take
-    whole streams out of a server and put them into another; it should be alone there then.
+    whole streams out of a server, put them into another, and remove them there again; it should be alone there then.
     """
     found = [_user(member, carrying) for member in members if member.role in (NODE, KEEPER)]
     return json.dumps({"timeout": 3, "users": found}, indent=1)
@@ -45,7 +45,7 @@ def _user(member: Identity, carrying: bool) -> dict[str, Any]:
         publish += _api(registry, "CREATE", "INFO", "MSG.GET", "UPDATE")
         publish += _api(journal, "INFO", "UPDATE")
         for stream in (registry, journal) if carrying else ():
-            publish += _api(stream, "SNAPSHOT", "RESTORE")
+            publish += _api(stream, "SNAPSHOT", "RESTORE", "DELETE")
             publish += [f"$JS.SNAPSHOT.ACK.{stream}.>", f"$JS.SNAPSHOT.RESTORE.{stream}.>"]
     publish.append("$JS.API.INFO")  # how much of its storage the account uses
     return {

@@ -8,11 +8,15 @@ import hashlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import nats.errors
 import psutil
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from sojourn.errors import StaleEpoch, Unavailable
 from sojourn.names import carry
@@ -63,13 +67,13 @@ class Three:
         launch.wait()
         return launch
 
-    async def carried(self, old: Server) -> int | None:
+    async def carried(self, old: Server, through: Callable[[Client], Any] = lambda target: target) -> int | None:
         tls = self.circle.calling(self.keeper, names=True)
         source, target = await dial(old, self.keeper, tls=tls), await dial(self.server, self.keeper, tls=tls)
         try:
             await carry.ready(target)
             assert await carry.carry("EVENTS_sojourn-t", source, target, copies=3) is None, "there is none"
-            return await carry.carry("KV_sojourn-t", source, target, copies=3)
+            return await carry.carry("KV_sojourn-t", source, through(target), copies=3)
         finally:
             await source.close()
             await target.close()
@@ -140,6 +144,42 @@ def test_a_registry_is_carried_over_with_every_revision(three: Three) -> None:
         asyncio.run(main())
     finally:
         launch.abandon()
+
+
+class Unheard:
+    """The servers, whose word that they have taken a stream in does not arrive the first time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lost = False
+
+    async def request(self, subject: str, payload: bytes, *, timeout: float) -> Msg:
+        answer = await self._client.request(subject, payload, timeout=timeout)
+        if not payload and subject.startswith("$JS.SNAPSHOT.RESTORE.") and not self._lost:
+            self._lost = True
+            raise nats.errors.NoRespondersError
+        return answer
+
+
+def test_what_was_taken_in_unheard_is_carried_again(tmp_path: Path) -> None:
+    three = Three(tmp_path)
+    launch = three.circle.nats(three.n1, three.keeper)
+    old = launch.wait()
+    servers.admit(three.circle.folder / "nats", [three.n1, three.keeper], carrying=True)
+
+    async def main() -> None:
+        async with registry(three, old) as first:
+            await first.create(Record(name="p", id="i", node="n1"))
+            last = await first.barrier()
+        assert await three.carried(old, Unheard) == last
+        async with registry(three, three.server) as new:
+            assert (known := await new.get("p")) is not None and known.revision == last
+
+    try:
+        asyncio.run(main())
+    finally:
+        for each in (launch, *three.launches):
+            each.abandon()
 
 
 @pytest.fixture
