@@ -153,8 +153,10 @@ def _lru_contents(wrapper: Any, size: int | None) -> list[Any]:
         return []
     entries = list(cache.items())
     if size is not None:
-        links = {id(key): (key, link) for key, link in entries}  # the collector visits keys in the list's order
-        ordered = [links.pop(id(each)) for each in get_referents(wrapper) if id(each) in links]
+        links = {id(key): (key, link) for key, link in entries}
+        kind, seen = type(entries[0][1]), get_referents(wrapper)  # in the list's order: key, result, type of the link
+        keys = [id(seen[at - 2]) for at, each in enumerate(seen) if each is kind]
+        ordered = [links.pop(key) for key in keys if key in links]
         entries = [(key, link_result(link, key)) for key, link in (*ordered, *links.values())]
     mark = _lru_mark(wrapper)
     flat: list[Any] = []
