@@ -10,7 +10,8 @@ from typing import Any
 pc = time.perf_counter
 cpu = time.process_time
 BLOCKERS, BLOCK, NAP, LATE_FOR = 8, 0.1, 0.05, 3.0
-ROUNDS = 5  # of each connection of `echo`
+ROUNDS = 20  # of each connection of `echo`
+BATCH = 1000  # threads that are alive at once in `batches`; in `create` all are
 
 
 def resident() -> int:
@@ -46,6 +47,15 @@ class Coroutines:
         began = cpu()
         await self.together([(nothing,)] * count)
         return {"us": (cpu() - began) / count * 1e6}
+
+    async def batches(self, count: int) -> dict[str, float]:
+        async def nothing() -> None:
+            pass
+
+        began = cpu()
+        for _ in range(count // BATCH):
+            await self.together([(nothing,)] * BATCH)
+        return {"us": (cpu() - began) / (count // BATCH * BATCH) * 1e6}
 
     async def memory(self, count: int) -> dict[str, float]:
         event, measured = self.event(), 0
@@ -143,6 +153,12 @@ class Blocking:
         began = cpu()
         self.together([(int,)] * count)
         return {"us": (cpu() - began) / count * 1e6}
+
+    def batches(self, count: int) -> dict[str, float]:
+        began = cpu()
+        for _ in range(count // BATCH):
+            self.together([(int,)] * BATCH)
+        return {"us": (cpu() - began) / (count // BATCH * BATCH) * 1e6}
 
     def memory(self, count: int) -> dict[str, float]:
         event, measured = self.event(), 0

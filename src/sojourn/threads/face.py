@@ -17,6 +17,7 @@ from sojourn.threads.scheduler import Kind, Scheduler
 from sojourn.threads.thread import Thread, carrier, guard
 
 _default: Scheduler | None = None  # made for `spawn` outside of `run`
+_latest: Report | None = None  # of the latest `run` that has ended
 
 
 def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATIONS, **options: Any) -> Any:
@@ -25,6 +26,7 @@ def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATION
     Threads that are still alive when main ends are cancelled, and waited for. Ctrl-C cancels main, and is raised as
     KeyboardInterrupt when all is over; a second one does not wait. `options` are those of `Scheduler`.
     """
+    global _latest
     found = carrier()
     if found is not None:
         raise WrongState("run() in a thread of a scheduler", advice="await what you want to run, or spawn it")
@@ -51,6 +53,7 @@ def run(main: Callable[..., Any], *args: Any, kind: Kind | str = Kind.ACTIVATION
         scheduler.abandon()
         raise
     scheduler.put_away()
+    _latest = Report() if scheduler.monitor is None else scheduler.monitor.report
     if scheduler.fatal is not None:
         raise scheduler.fatal
     if interrupts.count:
@@ -138,6 +141,10 @@ def upcall(event: Event | str, action: Callable[[Upcall], object]) -> Callable[[
 
 
 def report() -> Report:
-    """Which lines have blocked LWPs, how often and how long; of the scheduler that we are on."""
+    """Which lines have blocked LWPs, how often and how long: under the scheduler that we are on; outside of all, while
+    none runs, in the latest `run`.
+    """
+    if carrier() is None and not endings.running:
+        return _latest or Report()
     monitor = scheduler_of().monitor
     return Report() if monitor is None else monitor.report

@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sojourn.errors import UsageError, WrongState
-from sojourn.threads.states import State
 from sojourn.threads.thread import Cancelled, Steps, Thread, Wait, carrier, guard, operation
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Group:
 
     def left(self, thread: Thread[Any]) -> None:
         """One of us has ended."""
-        if thread.ended is State.FAILED and thread.unseen is not None and thread.error is not None:
+        if thread.unseen is not None and thread.error is not None:  # it has failed
             thread.unseen.seen = True
             self.errors.append(thread.error)
             self._give_up()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sojourn.threads.scheduler import Scheduler
 
 monotonic = time.monotonic
+DONE = State.DONE  # an enum's members are slow to reach up to 3.11
 OFTEN = 8  # slices between two looks at what comes from outside the queue
 HEARING = 0.2  # seconds after which an LWP on the main kernel-level thread hears of signals at the latest
 POLL_EVERY = 0.001  # seconds between two looks at descriptors while there is enough to run
@@ -167,6 +168,8 @@ class Lwp:
                     wait = thread.context.run(thread.coroutine.send, None)  # type: ignore[union-attr]
                 else:
                     wait = self._throw(thread, error)
+            except StopIteration as stop:  # as `outcome` has it, without the call
+                ended = DONE, stop.value, None
             except BaseException as raised:
                 ended = outcome(raised)
             try:

@@ -48,7 +48,24 @@ class Direction:
         self.direction = direction
 
     def enqueue(self, wait: Wait) -> bool:
-        return self.poller.enqueue(self.fd, self.direction, wait)
+        """Wait for it; who calls has tried and found nothing, or has taken all."""
+        poller, fd, direction = self.poller, self.fd, self.direction
+        with poller.guard:
+            watched = poller.watched.get(fd)
+            if watched is None or poller.levels:
+                error = poller.begin(fd, watched, direction, wait)
+                if error is not None:
+                    wait.value = error
+                    return not wait.claim()
+            elif watched.edges[direction] or (watched.ended and direction == READ):
+                if wait.claim():
+                    watched.edges[direction] = False
+                    return False
+            else:
+                watched.waiters[direction].append(wait)
+        if not poller.seat.locked():
+            poller.call()
+        return True
 
 
 class Poller:
@@ -87,27 +104,8 @@ class Poller:
 
     # of users
 
-    def enqueue(self, fd: int, direction: int, wait: Wait) -> bool:
-        """Wait for that direction of the descriptor; who calls has tried and found nothing, or has taken all."""
-        with self.guard:
-            watched = self.watched.get(fd)
-            if watched is not None and (watched.edges[direction] or (watched.ended and direction == READ)):
-                watched.edges[direction] = False
-                if wait.claim():
-                    return False
-            if watched is None or self.levels:
-                error = self._begin(fd, watched, direction, wait)
-                if error is not None:
-                    wait.value = error
-                    return not wait.claim()
-            else:
-                watched.waiters[direction].append(wait)
-        if not self.seat.locked():
-            self.call()
-        return True
-
-    def _begin(self, fd: int, watched: Watched | None, direction: int, wait: Wait) -> OSError | None:
-        """Under the guard: register it; or why that cannot be."""
+    def begin(self, fd: int, watched: Watched | None, direction: int, wait: Wait) -> OSError | None:
+        """Under the guard: somebody waits for it, who is the first, or has to be told of; or why that cannot be."""
         if self._ears is None:
             self._ears = _event_descriptor()
             self._open(self._ears[0])

@@ -131,6 +131,7 @@ class Scheduler:
         self.fatal: BaseException | None = None  # raised in a thread that is not main, and ends the program
         self.closing = False  # no new threads
         self.stopping = False  # no thread is left
+        self._lends = self.kind is Kind.KERNEL  # an LWP to each; looked up here, since enums are slow up to 3.11
         self.hears = self.kind is Kind.USER  # its LWP is the caller, which has signals to handle
         self.forked = False  # we are in a child that has nothing of it
         self.over = _thread.allocate_lock()  # released when the last thread has ended
@@ -262,7 +263,8 @@ class Scheduler:
             raise WrongState("the scheduler takes no threads", advice="spawn between its start and its end")
         thread: Thread[Any]
         if level:
-            thread = Thread(self, target(*args, **keywords), copy_context(), group, name)
+            made = target(*args, **keywords) if keywords else target(*args)
+            thread = Thread(self, made, copy_context(), group, name)
         elif type(target) is CoroutineType:
             thread = Thread(self, target, copy_context(), group, name)  # pyright: ignore[reportUnknownArgumentType]
         else:
@@ -276,7 +278,7 @@ class Scheduler:
         if self.witness is not None:
             self.witness.begin(thread.number)
             thread.origin = caller()
-        if thread.function is not None or self.kind is Kind.KERNEL:
+        if self._lends or thread.function is not None:
             self.lend(thread)
         else:
             self.put(thread)

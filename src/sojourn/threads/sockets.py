@@ -30,7 +30,9 @@ kind_of, family_of = socket.SocketType.type.__get__, socket.SocketType.family.__
 
 
 class Socket:
-    """A socket of any family and type. Two threads may use it at once if one receives and the other sends."""
+    """A socket of any family and type. Two threads may use it at once if one receives and the other sends; several that
+    send hold a `Lock` while they do, since of two messages sent at once one may end up inside of the other.
+    """
 
     def __init__(self, raw: socket.socket) -> None:
         raw.setblocking(False)
@@ -42,10 +44,16 @@ class Socket:
         self._stream = kind_of(raw) == socket.SOCK_STREAM and family_of(raw) in INTERNET
         self._drained = False
         self._skips = 0  # so often need not be tried first what has failed
+        self._sending = False  # a thread is in the middle of what it sends
         self._buffer = bytearray()  # what `readline` and its like have received too much
 
     def fileno(self) -> int:
         return self.raw.fileno()
+
+    @property
+    def address(self) -> Any:
+        """Its own: of the internet (host, port, …), where a port of 0 has become one that was free."""
+        return self.raw.getsockname()
 
     @operation
     def recv(self, size: int = PIECE) -> Steps[bytes]:
@@ -97,6 +105,11 @@ class Socket:
 
     @operation
     def sendall(self, data: bytes | memoryview) -> Steps[None]:
+        """All of it; waits for room. Raises UsageError while another thread is in the middle of what it sends."""
+        if self._sending:
+            raise UsageError(
+                "two threads send on one socket at once", advice="hold a Lock of the socket's around sendall()"
+            )
         try:
             sent = self.raw.send(data)
         except BlockingIOError:
@@ -104,11 +117,15 @@ class Socket:
         if sent == len(data):
             return
         rest = memoryview(data)[sent:]
-        while rest:
-            try:
-                rest = rest[self.raw.send(rest) :]
-            except BlockingIOError:
-                yield from ready(self._writing)
+        self._sending = True
+        try:
+            while rest:
+                try:
+                    rest = rest[self.raw.send(rest) :]
+                except BlockingIOError:
+                    yield from ready(self._writing)
+        finally:
+            self._sending = False
 
     @operation
     def sendto(self, data: bytes, address: Any) -> Steps[int]:

@@ -354,7 +354,7 @@ class Thread(Generic[T]):
         self.context = self.wait = None
         self.value = value
         self.error = error
-        if state is State.FAILED and error is not None:
+        if error is not None and state is State.FAILED:
             self.unseen = Unseen(self.name, error)
             if error.__traceback__ is not None:  # without the frame that carried it, which says nothing
                 error.__traceback__ = error.__traceback__.tb_next

@@ -16,8 +16,9 @@ WITHIN = 60  # seconds, for a machine under load
 
 def program(text: str, *arguments: str) -> subprocess.Popen[str]:
     source = "import os, signal, sys, time\nfrom sojourn import threads\n" + textwrap.dedent(text)
+    quiet = "ignore:This process:DeprecationWarning"  # from 3.12 on it is said of each fork beside threads
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", source, *arguments],
+        [sys.executable, "-u", "-W", quiet, "-c", source, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -231,6 +232,27 @@ def test_who_does_not_end_is_named_and_left() -> None:
     status, out, err = outcome(started)
     assert (status, out) == (0, "ends\n")
     assert err == "threads that had not ended 0.1 s after their cancellation: stubborn\n"
+
+
+def test_the_report_outlives_the_run() -> None:
+    """It is mostly printed behind it; and to ask for it starts nothing."""
+    started = program(
+        """
+        import threading
+        async def main():
+            while not threads.report().rows():
+                time.sleep(0.02)
+                await threads.switch()
+        print(threads.report().rows())
+        threads.run(main)
+        print("<string>:" in str(threads.report()), threading.active_count())
+        async def nothing(): pass
+        threads.run(nothing, kind="user")
+        print(threads.report().rows())
+        threads.dump(sys.stdout)
+        """
+    )
+    assert outcome(started) == (0, "[]\nTrue 1\n[]\nno threads\n", "")
 
 
 def test_main_exits() -> None:

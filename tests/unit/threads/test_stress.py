@@ -53,6 +53,27 @@ def test_what_is_stolen_runs_once(run: Run, seed: int) -> None:
     assert sorted(ran) == list(range(2000))
 
 
+def test_a_hundred_thousand_at_once(run: Run) -> None:
+    async def main() -> int:
+        gate, done = threads.Event(), 0
+
+        async def waits() -> None:
+            nonlocal done
+            await gate.wait()
+            done += 1  # one processor: nobody comes in between
+
+        async with threads.Group() as group:
+            made = [group.spawn(waits) for _ in range(100_000)]
+            while made[-1].state != "waiting":
+                await threads.switch()
+            assert all(thread.alive for thread in made)
+            gate.set()
+        assert all(thread.state == "done" for thread in made)
+        return done
+
+    assert run(main, kind="user", debug=False) == 100_000
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_leaks_over_many_switches(run: Run, thorough: bool, kind: str) -> None:
     """Memory, descriptors and LWPs after ten million switches (fifty thousand without --thorough)."""

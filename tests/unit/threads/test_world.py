@@ -28,7 +28,7 @@ async def echo(connection: threads.Socket) -> None:
 def test_echo(run: Run, kind: str, portable: bool) -> None:
     async def main() -> None:
         listener = threads.listen("127.0.0.1", 0)
-        port = listener.raw.getsockname()[1]
+        _, port = listener.address
         big = os.urandom(1 << 18)
 
         async def serves() -> None:
@@ -77,6 +77,27 @@ def test_ends_of_connections(run: Run, portable: bool) -> None:
             await threads.connect("127.0.0.1", 9)  # nobody is there
 
     run(main, portable=portable)
+
+
+def test_two_that_send_at_once_are_told(run: Run) -> None:
+    """What one of them sends would end up inside of what the other does."""
+
+    async def main() -> None:
+        one, other = threads.socketpair()
+        big = bytes(1 << 22)
+        first = threads.spawn(one.sendall, big)
+        while first.state != "waiting":
+            await threads.switch()
+        with pytest.raises(threads.UsageError, match="two threads send"):
+            await one.sendall(b"x")
+        assert await other.readexactly(len(big)) == big
+        await first
+        await one.sendall(b"x")
+        assert await other.recv() == b"x"
+        one.close()
+        other.close()
+
+    run(main)
 
 
 @POLLERS
