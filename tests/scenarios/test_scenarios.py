@@ -26,7 +26,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 VARIANTS = {  # a program that is run with arguments
     "user_threads_on_lwps": ("user_threads", "activations"),
     "user_threads_on_fixed_lwps": ("user_threads", "hybrid"),
-    "user_threads_with_an_lwp_each": ("user_threads", "kernel", "16"),
+    "user_threads_with_an_lwp_each": ("user_threads", "kernel", "16", "8"),  # which move slowly
 }
 NAMES = sorted([*(path.stem for path in PROGRAMS.glob("*.py")), *VARIANTS])
 NEEDS = {

@@ -1,5 +1,5 @@
-"""A thousand threads, or as many as it is told, of the kind that it is told: they sleep, wait for locks, channels and
-each other, with time limits and cancellations.
+"""A thousand threads, or as many as it is told, of the kind that it is told, for so many turns: they sleep, wait for
+locks, channels and each other, with time limits and cancellations.
 """
 
 import contextvars
@@ -8,7 +8,8 @@ import sys
 from sojourn import threads
 
 tag = contextvars.ContextVar("tag")
-KIND, COUNT = sys.argv[1] if sys.argv[1:] else "user", int(sys.argv[2]) if sys.argv[2:] else 1000
+KIND = sys.argv[1] if sys.argv[1:] else "user"
+COUNT, TURNS = (int(sys.argv[2]), int(sys.argv[3])) if sys.argv[2:] else (1000, 4)
 
 
 def crunch(seed, steps=20):
@@ -21,7 +22,7 @@ async def works(number, gate, orders, done, lock, totals):
     tag.set(f"worker {number}")
     await gate.wait()
     found = 0
-    for turn in range(4):
+    for turn in range(TURNS):
         await threads.sleep(0.5 + number % 7 * 0.01)
         order = await orders.get()
         async with lock:
@@ -51,12 +52,12 @@ async def main():
         stays = group.spawn(threads.sleep_forever, name="stays")
 
         async def feeds():
-            for order in range(4 * COUNT):
+            for order in range(TURNS * COUNT):
                 await orders.put(order)
 
         group.spawn(feeds)
         gate.set()
-        for turn in range(4 * COUNT):
+        for turn in range(TURNS * COUNT):
             await done.get()
             if turn % 500 == 0:
                 print("got", turn, tag.get(), flush=True)
