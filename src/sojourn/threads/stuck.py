@@ -6,11 +6,13 @@ without a time limit, no timer is set, nothing was handed in, no descriptor is w
 kernel-level thread but ours, and no handler of signals of its own, then nothing can ever happen.
 
 All must wait at the same moment. A wait is used once, so one look at each and a second look at each that finds the same
-waits, not over, is proof: between the two looks all of them waited.
+waits, not over, is proof: between the two looks all of them waited. Who has ended is in no group any more, while its
+LWP has yet to wake up who joins it: so between the looks no LWP may be in the middle of anything.
 """
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ def look(scheduler: Scheduler) -> bool:
         return False
     try:
         waits = _waiting(scheduler)
-        if not waits or _others(scheduler) or not _still(scheduler, waits):
+        if not waits or _others(scheduler) or _busy(scheduler) or not _still(scheduler, waits):
             return False
         steps = [f"{wait.thread.name} waits for {source_of(wait.thread)}" for wait in waits]
         left = [] if len(steps) <= SHOWN else [f"and {len(steps) - SHOWN} more"]
@@ -53,7 +55,7 @@ def look(scheduler: Scheduler) -> bool:
 def _waiting(scheduler: Scheduler) -> list[Wait]:
     """What each thread waits for; nothing if one of them does not wait, or will go on by itself."""
     waits: list[Wait] = []
-    for group in (scheduler.root, *scheduler.groups):
+    for group in [scheduler.root, *list(scheduler.groups)]:
         for thread in sorted(group.children, key=lambda each: each.number):
             wait = thread.wait
             if wait is None or wait.over or wait.until is not None:
@@ -62,6 +64,16 @@ def _waiting(scheduler: Scheduler) -> list[Wait]:
                 return []
             waits.append(wait)
     return waits
+
+
+def _busy(scheduler: Scheduler) -> bool:
+    """Whether an LWP other than ours does anything, be it to end a thread."""
+    for lwp in list(scheduler.lwps.values()):
+        thread = lwp.thread
+        ending = lwp.lent and thread is not None and thread.ended is not None
+        if ending or not (lwp.idle or lwp.ident == _thread.get_ident()):
+            return True
+    return False
 
 
 def _still(scheduler: Scheduler, waits: list[Wait]) -> bool:

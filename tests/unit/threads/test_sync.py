@@ -319,6 +319,43 @@ def test_who_waits_for_nobody_is_told(kind: str, others: str) -> None:
     assert "second waits for <event awaited by 1>" in done.stdout and "third waits for the end of first" in done.stdout
 
 
+ENDING = """
+import time
+from sojourn import threads
+from sojourn.threads import stuck
+
+looks = []
+look = stuck.look
+stuck.look = lambda scheduler: looks.append(look(scheduler))
+
+async def ends():
+    pass
+
+async def main():
+    root = threads.scheduler_of().root
+    left = root.left
+
+    def lingers(thread):
+        left(thread)
+        before = len(looks)
+        while len(looks) < before + 2:
+            time.sleep(0.01)
+
+    root.left = lingers
+    await threads.spawn(ends)
+    root.left = left
+
+threads.run(main, kind="hybrid", lwps=2, debug=True)
+print(any(looks))
+"""
+
+
+def test_who_is_about_to_be_woken_up_is_not_stuck() -> None:
+    """A thread has left its group, and its LWP has yet to wake up who joins it. In a process of its own, as above."""
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
 async def _ranks_cost_nothing_without_debug() -> None:
     low, high = threads.Lock(rank=1), threads.Lock(rank=2)
     async with high, low:
