@@ -30,7 +30,7 @@ VARIANTS = {  # a program that is run with arguments
 }
 NAMES = sorted([*(path.stem for path in PROGRAMS.glob("*.py")), *VARIANTS])
 NEEDS = {
-    "numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy",
+    "numpy_arrays": "numpy", "numpy_large": "numpy", "numpy_random": "numpy", "pandas_tables": "pandas",
     "sympy_dummies": "sympy", "user_threads": "sojourn",
 }
 STDIN = {"standard_input": "".join(f"{number} some words\n" for number in range(400)).encode()}

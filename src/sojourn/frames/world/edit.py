@@ -23,6 +23,7 @@ from typing import Any
 from sojourn.frames.heap.cobjects import can_refill, lru_state, refill_lru
 from sojourn.frames.heap.contents import fill_through
 from sojourn.frames.heap.instances import Plan
+from sojourn.frames.heap.tensors import set_generator
 from sojourn.frames.heap.threads import hold
 from sojourn.frames.heap.words import solid_base
 
@@ -185,6 +186,8 @@ def _state(kind: str, obj: Any, state: Any) -> None:
     if kind == "numpy":
         numpy = sys.modules["numpy"]
         obj.set_state((state[0], numpy.frombuffer(state[1], "u4").astype("u4"), *state[2:]))
+    elif kind == "torch":
+        set_generator(obj, state)
     elif kind == "random":
         base: Any = solid_base(type(obj))
         base.setstate(obj, state)

@@ -36,6 +36,7 @@ from typing import Any
 from sojourn.frames.assemble import original_of
 from sojourn.frames.heap.instances import Plan, plan_of
 from sojourn.frames.heap.registry import is_class, is_module, name_of
+from sojourn.frames.heap.tensors import generator_state
 from sojourn.frames.heap.threads import times_held
 from sojourn.frames.heap.words import is_own, python_made
 
@@ -115,6 +116,7 @@ _BASES: dict[type, str] = {dict: "dict", list: "list", set: "set", ModuleType: "
 _NAMED = {
     "collections.OrderedDict": "dict", "collections.defaultdict": "dict", "collections.deque": "list",
     "functools.partial": "partial", "_random.Random": "random", "numpy.random.mtrand.RandomState": "numpy",
+    "torch._C.Generator": "torch",
     "functools._lru_cache_wrapper": "cache", "_thread.lock": "lock", "_thread.RLock": "lock",
 }  # fmt: skip
 
@@ -334,6 +336,10 @@ def _numpy_edges(obj: Any) -> dict[Any, Any]:
     return {(":state",): (kind, keys.tobytes(), *rest)}
 
 
+def _torch_edges(obj: Any) -> dict[Any, Any]:
+    return {(":state",): generator_state(obj)} if obj.device.type == "cpu" else {}
+
+
 def _cache_edges(obj: Any) -> dict[Any, Any]:
     found: dict[Any, Any] = {(":attribute", name): value for name, value in obj.__dict__.items()}
     found[":wrapped",] = obj.__wrapped__
@@ -359,8 +365,8 @@ _READERS: dict[str, Any] = {
     "cell": _cell_edges, "dict": _dict_edges, "list": _list_edges, "set": _set_edges, "instance": _attributes,
     "tuple": _tuple_edges, "property": _property_edges, "wrapped": _wrapped_edges, "method": _method_edges,
     "weakref": _weakref_edges, "proxy": _proxy_edges, "partial": _partial_edges, "builtin": _builtin_edges,
-    "random": _random_edges, "numpy": _numpy_edges, "cache": _cache_edges, "bytearray": _bytearray_edges,
-    "lock": _lock_edges, "text": lambda obj: {}, "opaque": _nothing,
+    "random": _random_edges, "numpy": _numpy_edges, "torch": _torch_edges, "cache": _cache_edges,
+    "bytearray": _bytearray_edges, "lock": _lock_edges, "text": lambda obj: {}, "opaque": _nothing,
 }  # fmt: skip
 
 
@@ -382,4 +388,4 @@ def watched(kind: str, obj: Any) -> list[Any]:
     return [obj]
 
 
-UNWATCHED = frozenset(("random", "numpy", "bytearray", "cache", "lock"))  # their state is not made of objects
+UNWATCHED = frozenset(("random", "numpy", "torch", "bytearray", "cache", "lock"))  # their state is not made of objects
