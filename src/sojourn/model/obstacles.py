@@ -91,8 +91,8 @@ CALLS: dict[str, Obstacle] = {
     "http.client.HTTPSConnection": Obstacle(_TLS),
     "asyncio.open_connection": Obstacle(_PEER),
     "asyncio.start_server": Obstacle(_PEER),
-    "zlib.compressobj": Obstacle(
-        "how far it has compressed is in C", way="end the stream before a move, or register how it is made anew"
+    "lzma.LZMACompressor": Obstacle(
+        "how far it has compressed is in C", way="end the stream before a move, or compress with zlib or bz2"
     ),
     "xml.parsers.expat.ParserCreate": Obstacle("a parser keeps what it has read in C", way="parse to the end first"),
     "socket.socket": Obstacle(_PEER),

@@ -6,6 +6,8 @@ ahead is given back: the object is rebuilt with an empty buffer at the place whe
 text is the cookie that `tell()` gives. In the middle of a `for line in file` `tell()` refuses; then the place is looked
 for, and is right if decoding from there gives exactly the characters that the loop has not had yet.
 
+What stands on pipes, or on objects made of Python, goes with what is in it (`buffers`).
+
 A text file may also stand on an object of the program (a BytesIO): then what waits in it *stays* waiting, and travels.
 Written out it would be seen by the program, and would be missing in an image that already has the object below. It is
 written again, into the buffer of the text file made anew, and that this gives the same bytes is tried out at capture.
@@ -31,6 +33,8 @@ from sojourn.errors import InternalError
 from sojourn.frames.heap import registry
 from sojourn.frames.heap.dumper import Refuse
 from sojourn.frames.heap.words import word
+from sojourn.resources import buffers
+from sojourn.resources.buffers import decoder_of
 
 if TYPE_CHECKING:
     from sojourn.frames.heap.dumper import Dumper
@@ -161,12 +165,6 @@ def waiting_text(wrapper: Any, settings: tuple[Any, ...], buffer: Any) -> str | 
     raise Refuse(wrapper, why, "flush() it before the move")
 
 
-def decoder_of(wrapper: Any) -> Any:
-    """The incremental decoder of a text file; None if it is not for reading."""
-    held = gc.get_referents(wrapper)
-    return next((each for each in held if hasattr(each, "decode") and hasattr(each, "setstate")), None)
-
-
 def _decoded(decoder: Any, flags: int, data: bytes) -> tuple[str, Any] | None:
     decoder.setstate((b"", flags))
     try:
@@ -185,7 +183,7 @@ def _bytes_of(buffer: Any, start: int, end: int) -> bytes:
 # Positions are set in this order: a raw file's when it is made, a buffer's (which moves the raw file under it)
 # when objects are completed (level 0), a text's (which moves the buffer) after that (level 1).
 
-_BUFFERED = (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
+_BUFFERED = buffers.KINDS
 _MODES = ("rb", "wb", "rb+")  # of a raw file that each of these accepts
 
 
@@ -201,17 +199,12 @@ def _buffered(obj: Any, dumper: Dumper) -> Any:
     if raw is None:
         dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return detached_buffered, (_BUFFERED.index(type(obj)),)
-    if type(raw) is not io.FileIO:
-        cls = type(raw)
-        why = f"it stands on a {cls.__module__}.{cls.__qualname__}, and its buffer cannot be carried"
-        raise Refuse(obj, why, "close it before the move")
+    if type(raw) is not io.FileIO or (not raw.closed and in_a_pipe(raw.fileno())):
+        return buffers.reduce_buffered(obj, dumper)
     kind = _BUFFERED.index(type(obj))
     if obj.closed:
         dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
         return closed_buffered, (kind, raw)
-    if _in_a_pipe(raw.fileno()):
-        why = "it keeps a buffer over a pipe inside of the process"
-        raise Refuse(obj, why, "use os.read() and os.write(), or open it with buffering=0")
     if obj.writable():
         _write_out(obj)
     dumper.later(fill_buffered, obj, (dict(obj.__dict__), obj.tell() if obj.seekable() else None))
@@ -235,6 +228,8 @@ def _text(obj: Any, dumper: Dumper) -> Any:
         dumper.later(fill_waiting_text, obj, (buffer, settings, dict(obj.__dict__), text), 1)
         return io.TextIOWrapper.__new__, (io.TextIOWrapper,)
     cookie = None
+    if decoder_of(obj) is not None and not _can_be_read_again(buffer):
+        return buffers.reduce_text(obj, buffer, settings, dumper)
     if buffer.seekable():
         cookie = cookie_of(obj, buffer)
     elif unread_text(obj):
@@ -245,7 +240,15 @@ def _text(obj: Any, dumper: Dumper) -> Any:
     return io.TextIOWrapper.__new__, (io.TextIOWrapper,)
 
 
-def _in_a_pipe(fd: int) -> bool:
+def _can_be_read_again(buffer: Any) -> bool:
+    """Is it a file of the system, or memory? Not what the program or a library has made of Python."""
+    if isinstance(buffer, io.BytesIO):
+        return type(buffer) is io.BytesIO
+    raw = getattr(buffer, "raw", None)
+    return type(buffer) in _BUFFERED and type(raw) is io.FileIO and not in_a_pipe(raw.fileno())
+
+
+def in_a_pipe(fd: int) -> bool:
     """Is it an end of a pipe that is none of the three streams'?"""
     name = os.readlink(f"/proc/self/fd/{fd}")
     return name.startswith("pipe:[") and all(_end_of(number) != name for number in (0, 1, 2))

@@ -200,11 +200,3 @@ def test_what_cannot_travel_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unmovable, match="middle of a folder"):
         moved({"scan": scan})
     scan.close()
-    reading, writing = os.pipe()
-    pipe = os.fdopen(reading)
-    os.write(writing, b"one\ntwo\n")
-    pipe.readline()
-    with pytest.raises(Unmovable, match="read ahead"):
-        moved([pipe])
-    os.close(writing)
-    pipe.close()

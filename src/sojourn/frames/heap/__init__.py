@@ -7,8 +7,8 @@ the registry to other rooms (files, streams). The map: `dumper` and `loader` are
 `registry` says which reducer takes what, `table` how an image names what its pickle may call; `library` what is named
 instead of carried; `containers`, `contents`, `instances`, `functions`, `classes`, `modules`, `generators`,
 `exceptions`, `iterators`, `cursors`, `fields`, `futures`, `hashes`, `loops`, `newer`, `positions`, `threads`,
-`variables`, `views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions`, `arrays`, `tables` and `tensors`
-are the families of reducers;
+`variables`, `views`, `walkers`, `cobjects`, `databases`, `debuggers`, `extensions`, `compression`, `bzip2`, `arrays`,
+`tables` and `tensors` are the families of reducers;
 `addresses` keeps `id()` true; `blame` finds the path to what cannot travel; `custom` and `entries` are the registry of
 users and packages; `words` reads the little memory that is needed; `literals` says what code and data share.
 
@@ -33,8 +33,10 @@ from sojourn.frames.record import Stack
 
 from . import (
     arrays,
+    bzip2,
     classes,
     cobjects,
+    compression,
     cursors,
     custom,
     databases,
@@ -93,9 +95,9 @@ _MAGIC = b"SJH2"
 _HEADER_1 = struct.Struct("<4sIII")  # magic, a checksum of the table, entries of table and world, of the world
 _MAGIC_1 = b"SJH1"
 _families = (
-    arrays, classes, cobjects, cursors, custom, databases, debuggers, exceptions, extensions, fields, fixed, functions,
-    futures, generators, hashes, iterators, loops, modules, newer, positions, tables, tensors, threads, variables,
-    views, walkers,
+    arrays, bzip2, classes, cobjects, compression, cursors, custom, databases, debuggers, exceptions, extensions,
+    fields, fixed, functions, futures, generators, hashes, iterators, loops, modules, newer, positions, tables,
+    tensors, threads, variables, views, walkers,
 )  # fmt: skip
 
 

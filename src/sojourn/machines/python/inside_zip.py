@@ -35,6 +35,7 @@ INSIDE = (
     "resources/files.py",
     "resources/pipes.py",
     "resources/unlinked.py",
+    "resources/buffers.py",
     "resources/fileobjects.py",
     "resources/standard.py",
     "machines/__init__.py",

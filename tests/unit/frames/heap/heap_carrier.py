@@ -17,7 +17,7 @@ SOURCE = Path(__file__).resolve().parents[4] / "src"
 WRITE = """
 import sys, types
 sys.path.insert(0, {source!r})
-import sojourn.frames.heap as heap
+import sojourn.frames.heap as heap, sojourn.resources.fileobjects
 main = types.ModuleType("__main__"); main.__builtins__ = __builtins__
 sys.modules["__main__"] = main
 exec(compile(open({program!r}).read(), {program!r}, "exec"), main.__dict__)
@@ -33,7 +33,7 @@ with open({image!r}, "wb") as file:
 READ = """
 import sys
 sys.path.insert(0, {source!r})
-import sojourn.frames.heap as heap
+import sojourn.frames.heap as heap, sojourn.resources.fileobjects
 whole = open({image!r}, "rb").read()
 parts, at = [], 0
 while at < len(whole):

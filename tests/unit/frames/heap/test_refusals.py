@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import lzma
 import select
 import sqlite3
 import ssl
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "text in C": (lambda: ctypes.c_char_p(b"x"), "an address of this process", ".value"),
     "library": (lambda: ctypes.CDLL(None), "addresses of this process", "plain values"),
     "TLS": (ssl.create_default_context, "keys and certificates", "anew after"),
-    "compressor": (zlib.compressobj, "how far it has compressed", "finish the stream"),
+    "compressor": (lzma.LZMACompressor, "how far it has compressed", "finish the stream"),
     "transaction": (lambda: connected("INSERT INTO t VALUES (3)"), "in the middle of a transaction", "commit()"),
     "rows to come": (lambda: connected().execute("SELECT * FROM t"), "rows still to come", "fetchall()"),
     "trace": (traced, "watches its statements", "set it to None"),
