@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from sojourn._util import descriptors
-from sojourn.resources.buffers import decoder_of
+from sojourn.resources.fileobjects import decoder_of
 
 _NAMES = ("__stdin__", "__stdout__", "__stderr__")
 _SETTINGS = ("encoding", "errors", "line_buffering", "write_through")
