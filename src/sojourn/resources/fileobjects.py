@@ -359,9 +359,4 @@ registry.register(
 )
 registry.register(*_BUFFERED, reduce=_buffered)
 registry.register(io.TextIOWrapper, reduce=_text)
-registry.refuses(
-    "its peer is connected to this node",
-    "close it before the move and connect again after",
-    "ssl.SSLSocket",
-)
 registry.refuses("it is a view of this node's memory and files", "close it before the move", "mmap.mmap")

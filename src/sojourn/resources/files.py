@@ -6,7 +6,7 @@ once more by the program), `file` and `directory` (by identity: device,
 inode, and the path that leads there), `device` (the few that are the same everywhere), `same` (shares its
 offset with a lower number, as dup() makes it), `made` (an event loop's: the heap makes it anew, at its number),
 `pipe` (all of whose ends are here), `database` (SQLite's: a file that the heap opens anew, under any number),
-`unlinked` (without a name, with its content).
+`unlinked` (without a name, with its content), `resting` (of an HTTP connection between two requests: closed).
 Everything else is refused, with what holds it and the way out.
 
 Every entry is bound by identifier, but for devices, which are by type, and what lies in the workspace, which is by
@@ -31,7 +31,7 @@ from typing import Any
 
 from sojourn._util import descriptors, kernel
 from sojourn.errors import Refused
-from sojourn.frames import loops, sqlite
+from sojourn.frames import idle, loops, sqlite
 from sojourn.model.binding import Action, Attachment, Binding, Use, choose, copied
 from sojourn.resources import pipes, unlinked
 
@@ -165,6 +165,8 @@ def _entry(number: int, status: os.stat_result, streams: Streams, databases: dic
         entry |= {"kind": "made", "binding": Binding.TYPE}
     elif stat.S_ISSOCK(mode) and loops.other_end(number) is not None:
         entry |= {"kind": "made", "binding": Binding.VALUE}
+    elif stat.S_ISSOCK(mode) and number in idle.numbers():
+        entry |= {"kind": "resting", "binding": Binding.TYPE}
     else:
         entry |= {"kind": "other", "binding": Binding.IDENTIFIER, "why": _why(mode, target)}
     return entry
@@ -219,7 +221,7 @@ def _objection(entry: Entry) -> str | None:
     possible: set[Action] = set()
     why = "cannot be opened here"
     attachment = Attachment.FIXED
-    if entry["kind"] in ("stream", "same", "terminal", "made", "pipe", "unlinked"):
+    if entry["kind"] in ("stream", "same", "terminal", "made", "pipe", "unlinked", "resting"):
         return None
     if entry["kind"] == "device":
         possible = {Action.REBIND} if os.path.exists(entry["name"]) else set()
@@ -259,7 +261,7 @@ def restore(entries: list[Entry]) -> None:
     made, nameless = pipes.Pipes(), unlinked.Files()
     for entry in entries:
         number = entry["fd"]
-        if entry["kind"] in ("made", "database"):
+        if entry["kind"] in ("made", "database", "resting"):
             continue
         if entry["kind"] == "stream":
             os.dup2(streams[entry["of"]], number)

@@ -273,7 +273,7 @@ constructor(GenericAlias)
 # What cannot travel, and what to do
 
 refuses("a connection belongs to this machine", "close it before a move, and connect again",
-        "_ssl._SSLSocket", "ssl.SSLSocket")  # fmt: skip
+        "_ssl._SSLSocket")  # fmt: skip
 refuses("a child process stays where it is", "wait for it before a move", "multiprocessing.process.BaseProcess")
 refuses("it holds addresses of this process", "keep plain values instead",
         "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip

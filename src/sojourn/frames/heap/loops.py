@@ -17,7 +17,7 @@ from typing import Any
 
 from sojourn._util import descriptors
 from sojourn.errors import Refused
-from sojourn.frames import loops
+from sojourn.frames import idle, loops
 from sojourn.frames.lookup import type_name
 from sojourn.frames.safepoint import SIGNAL
 
@@ -72,11 +72,50 @@ def _socket_content(sock: Any, cls: type, dumper: Dumper) -> Any:
     if number < 0:
         return closed_socket, (cls, [sock.family, sock.type, sock.proto])
     other = loops.other_end(number)
+    if other is None and _rests(sock):
+        return closed_socket, (cls, [sock.family, sock.type, sock.proto])
     if other is None:
         raise Refuse(
             sock, f"a connection belongs to this machine{_peer(sock)}", "close it before a move, and connect again"
         )
     return pipe_end, (cls, number, other, _base(cls).gettimeout(sock), [_waiting(number), _waiting(other)])
+
+
+def _rests(sock: Any) -> bool:
+    """Is it closed by the move, and opened anew by the connection that it belongs to?"""
+    return any(each is sock for each in idle.sockets())
+
+
+@reduces("http.client.HTTPConnection")
+def _reduce_connection(connection: Any, dumper: Dumper) -> Any:
+    if idle.resting(connection) is not None:
+        dumper.later(fill_resting, connection, None, 1)
+    return dumper.reduce_instance(connection, dumper)
+
+
+_reduce_connection.family = True  # type: ignore[attr-defined]  # urllib3's are of a class derived from it
+
+
+@constructor
+def fill_resting(connection: Any, _: None) -> None:
+    """It opens a socket when it has none."""
+    connection.__dict__["sock"] = None
+
+
+@reduces("ssl.SSLSocket")
+def _reduce_encrypted(sock: Any, dumper: Dumper) -> Any:
+    if sock.fileno() < 0 or _rests(sock):
+        return closed_encrypted, (type(sock),)
+    why = f"a connection belongs to this machine{_peer(sock)}"
+    raise Refuse(sock, why, "close it before a move, and connect again")
+
+
+@constructor
+def closed_encrypted(cls: Any) -> Any:
+    """Closed for ever: nothing of the encryption is left, its context neither."""
+    made = closed_socket(cls, [_socket.AF_INET, _socket.SOCK_STREAM, 0])
+    made._closed, made._io_refs, made._sslobj, made._connected = True, 0, None, False
+    return made
 
 
 def _base(cls: type) -> Any:
