@@ -29,7 +29,7 @@ from .dumper import Dumper
 from .orders import SMALLEST, arrange, arranged, arrangement, gaps, is_natural, table_size
 from .registry import constructor
 from .stubs import hashed_as
-from .words import python_made, set_hashes
+from .words import move_finger, python_made, set_finger, set_hashes
 
 DICT, SET, FROZEN, MODULE_DICT, LIST, TUPLES, ADDRESS, BYTES = range(8)  # what a persistent id announces
 
@@ -114,8 +114,16 @@ def _announce_set(dumper: Dumper, obj: set[Any]) -> Any:
         return place
     if not filled_late(dumper, obj):
         return None
-    dumper.later(fill_set, obj, [list(obj), *arrangement(obj), gaps(obj)], 1)
+    fill_set_later(dumper, obj, list(obj), 1)
     return (SET, dumper.announce(obj))
+
+
+def fill_set_later(dumper: Dumper, obj: set[Any], elements: list[Any], level: int) -> None:
+    state, finger = [elements, *arrangement(obj), gaps(obj)], set_finger(obj)
+    if finger:
+        dumper.later(fill_popped_set, obj, [state, finger], level)
+    else:
+        dumper.later(fill_set, obj, state, level)
 
 
 def filled_late(dumper: Dumper, obj: set[Any]) -> bool:
@@ -123,7 +131,7 @@ def filled_late(dumper: Dumper, obj: set[Any]) -> bool:
     if id(obj) in dumper.announced:
         return True
     elements = list(obj)
-    if gaps(obj) or not keys_ready(dumper, elements):
+    if gaps(obj) or set_finger(obj) or not keys_ready(dumper, elements):
         return True
     return (len(elements) >= 2 or table_size(obj) != SMALLEST) and not is_natural(obj, set, elements)
 
@@ -181,6 +189,14 @@ def fill_set(obj: set[Any], state: list[Any]) -> None:
     elements, size, places, discarded = state
     if not arrange(obj, elements, size, places, discarded):
         _accept_or_refuse(elements)
+
+
+@constructor
+def fill_popped_set(obj: set[Any], state: tuple[list[Any], int]) -> None:
+    """The next `pop` takes what it would have taken."""
+    content, finger = state
+    fill_set(obj, content)
+    move_finger(obj, finger)
 
 
 @constructor

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .containers import fill_set, keys_ready
-from .orders import arrangement, gaps
+from .containers import fill_set_later, keys_ready
 from .registry import constructor
-from .words import solid_base
+from .words import set_finger, solid_base
 
 if TYPE_CHECKING:
     from .dumper import Dumper
@@ -119,9 +118,8 @@ def take_items(base: Any, obj: Any, dumper: Dumper) -> None:
 @content_of(set)
 def _set(obj: Any, cls: type, dumper: Dumper) -> Any:
     elements = list(set.__iter__(obj))
-    if elements:
-        level = 0 if keys_ready(dumper, elements) else 1
-        dumper.later(fill_set, obj, [elements, *arrangement(obj), gaps(obj)], level)
+    if elements or set_finger(obj):
+        fill_set_later(dumper, obj, elements, 0 if keys_ready(dumper, elements) else 1)
     return new_from, (set, cls)
 
 

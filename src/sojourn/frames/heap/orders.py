@@ -3,16 +3,15 @@
 """Sets that iterate as before.
 
 Theory. A set iterates over its hash table. Where an element lies depends on the table's size and on which places were
-taken when it was added: it is at the first place of its probe path that was free. So an arrangement can be made again
-from the places alone: begin with a table of the right size, have placeholders (integers, whose hash is the place they
-go to) wherever a path leads over a place that no element has, add the elements so that each finds its path taken, and
-discard the placeholders one by one. A set that only ever grew by additions, and a copy, are the cheap cases and are
-tried first.
+taken when it was added: it is on its probe path, behind nothing but places that were taken, or in a gap that something
+discarded had left. Gaps count when the table decides to grow. So a set is made again as it was, gaps and all
+(`_exactly`), from the places alone: begin with a table of the right size, with the elements that lie where their hash
+says, and placeholders (integers, whose hash is the place they go to) wherever else something lies or has lain. Then
+discard the placeholder of each displaced element, which goes into that gap, the only one; last, those of the gaps.
 
-What was discarded leaves a gap, and gaps count when the table decides to grow. So a set is first made with just the
-gaps that it had (`_exactly`): placeholders for them, the elements that lie where their hash says, then the displaced
-ones. Where that cannot be had gaps differ: the set iterates as before, but may grow at another time, and then iterate
-in another order than it would have.
+Where that cannot be had gaps differ: the set iterates as before, but may grow at another time, and then iterate in
+another order than it would have. For this the elements are added so that each finds its path taken, by others or by
+placeholders (`_plan`); a set that only ever grew by additions, and a copy, are the cheap cases and are tried first.
 
 The size of a table that is emptier than additions leave it comes from a removal: `difference_update` makes a table anew
 when it has left many gaps, four times as large as what stays (`_after_removal`).
@@ -82,22 +81,23 @@ def arrange(
 
 def _exactly(obj: set[Any], elements: list[Any], size: int, places: list[int], discarded: list[int]) -> bool:
     """The very table, gaps included."""
-    plan = _plan(elements, size, places)
-    if plan is None or not set(plan[1]) <= set(discarded):
-        return False
-    fillers = _fillers(size, discarded, [])
-    home = {
-        id(each) for each, place in zip(elements, places, strict=True) if hash(each) & (size - 1) == place
-    }
-    first = [*fillers, *(each for each in plan[0] if id(each) in home)]
+    at_home: list[Any] = []
+    displaced: dict[int, Any] = {}
+    for each, place in zip(elements, places, strict=True):
+        if hash(each) & (size - 1) == place:
+            at_home.append(each)
+        else:
+            displaced[place] = each
+    taken = [*discarded, *displaced]
+    fillers = dict(zip(taken, _fillers(size, taken, []), strict=True))
     for begin in (_one_by_one, _at_once, _after_removal):
         set.clear(obj)
-        begin(obj, first, size)
-        for each in plan[0]:
-            if id(each) not in home:
-                set.add(obj, each)
-        for filler in fillers:
-            set.discard(obj, filler)
+        begin(obj, [*fillers.values(), *at_home], size)
+        for place, each in displaced.items():
+            set.discard(obj, fillers[place])
+            set.add(obj, each)  # into the only gap that there is
+        for place in discarded:
+            set.discard(obj, fillers[place])
         if (
             _fits(obj, elements, size)
             and set_places(obj, size) == places
@@ -135,6 +135,9 @@ def _remade(used: int) -> int:
 
 def arranged(elements: list[Any], size: int, places: list[int] | None) -> tuple[frozenset[Any], bool]:
     """A frozenset, and whether it iterates over `elements` in this order."""
+    whole = set[Any]()
+    if places is not None and _exactly(whole, elements, size, places, []) and _fits(frozenset(whole), elements, size):
+        return frozenset(whole), True
     plan = _plan(elements, size, places)
     for order in [elements, elements[::-1]] if plan is None else [plan[0], elements]:
         for source in (list, dict.fromkeys, set):

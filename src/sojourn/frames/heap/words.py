@@ -27,10 +27,8 @@ _VIEW_BUFFER = (
 _LINK_KEY, _LINK_RESULT = 5 * _WORD, 6 * _WORD  # lru_list_elem: refcount, type, prev, next, hash, key, result
 _MANAGED = (2 * _WORD, 3 * _WORD)  # PyDecContextManagerObject: refcount, type, local, global
 _REFERENT = 2 * _WORD  # PyWeakReference: refcount, type, object
-_SET_FILL, _SET_TABLE = (
-    2 * _WORD,
-    5 * _WORD,
-)  # PySetObject: refcount, type, fill, used, mask, table (of key and hash)
+# PySetObject: refcount, type, fill, used, mask, table (of key and hash), hash, finger
+_SET_FILL, _SET_TABLE, _SET_FINGER = 2 * _WORD, 5 * _WORD, 7 * _WORD
 _DUMMY = (1 << 8 * _WORD) - 1  # the hash of a place whose element was discarded
 # ScannerObject: refcount, type, pattern, then SRE_STATE: ptr, beginning, start, end, string, a Py_buffer of ten words,
 # pos, endpos, four ints of which the last says whether the next match must not be empty at the same place.
@@ -161,6 +159,15 @@ def set_fill(obj: object) -> int:
     return word(id(obj) + _SET_FILL)
 
 
+def set_finger(obj: object) -> int:
+    """Where the next `pop` of a set begins to look."""
+    return word(id(obj) + _SET_FINGER)
+
+
+def move_finger(obj: object, place: int) -> None:
+    ctypes.c_size_t.from_address(id(obj) + _SET_FINGER).value = place
+
+
 def set_hashes(obj: object, size: int) -> list[int]:
     """The hashes of a set's elements, in order of iteration."""
     table = memoryview(ctypes.string_at(word(id(obj) + _SET_TABLE), size * 2 * _WORD)).cast("n")  # type: ignore[call-overload]
@@ -179,6 +186,8 @@ def _verify() -> None:
     data = bytearray(16)
     numbers = {3, 6, 9}
     numbers.discard(6)
+    popped = {4}
+    popped.pop()
     whole, part = memoryview(data), memoryview(data)[5:]
     right = (
         word(id(_Slotted) + _DEALLOC) == _SUBTYPE_DEALLOC != word(id(list) + _DEALLOC)
@@ -188,6 +197,7 @@ def _verify() -> None:
         and set_places(numbers, 8) == [1, 3]
         and set_gaps(numbers, 8) == [6]
         and set_fill(numbers) == 3
+        and (set_finger(numbers), set_finger(popped)) == (0, 5)
         and set_hashes(numbers, 8) == [9, 3]
         and proxied(proxy(_Sample)) is _Sample
     )
