@@ -186,10 +186,12 @@ class SafePoint:
             self._attempt(frame, "exact")
 
     def _attempt(self, frame: FrameType, mode: Mode) -> None:
-        assert self._callback is not None
+        callback = self._callback
+        if callback is None:  # a signal came on the way here, and its handler has taken everything back
+            return
         self._pin = None
         try:
-            done = self._callback(frame, mode)
+            done = callback(frame, mode)
         except Pin as pin:
             self._pin = bare(pin)
             if pin.frame is not frame and not isinstance(pin, Elsewhere):

@@ -25,6 +25,14 @@ from sojourn.frames.resume import build
 from sojourn.frames.safepoint import SIGNAL, SafePoint, displaced_by
 
 
+class Late(SafePoint):
+    """A signal comes between an event and what is done at it, and its handler takes the request back."""
+
+    def _attempt(self, frame: FrameType, mode: Mode) -> None:
+        self.cancel()
+        super()._attempt(frame, mode)
+
+
 class Driver:
     """A handler like the host's, and a program run under it."""
 
@@ -475,3 +483,14 @@ def test_another_handler_in_our_place_is_noticed(driver: Driver) -> None:
     signal.signal(SIGNAL, other)
     assert "other" in (displaced_by(mine) or "")
     signal.signal(SIGNAL, mine)
+
+
+def test_a_request_that_is_taken_back_at_its_event_leaves_the_program_alone(driver: Driver) -> None:
+    driver.point = point = Late()
+
+    def program() -> list[int]:
+        os.kill(os.getpid(), SIGNAL)
+        return [number * number for number in range(50)]
+
+    assert driver.run(program) == [number * number for number in range(50)]
+    assert driver.taps == 1 and not driver.stacks and not point.active and point.failure is None
