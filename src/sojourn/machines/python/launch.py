@@ -37,6 +37,7 @@ from sojourn.frames.analyze import VERSION, cache_units
 from sojourn.machines.python.messages import PLACEHOLDER
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
+_WIDE = ctypes.sizeof(ctypes.c_wchar)
 _SPAN = 1024  # bytes of PyConfig that are searched; it has about 500
 _api = ctypes.pythonapi
 _api.PyMem_RawMalloc.restype = ctypes.c_void_p
@@ -45,8 +46,10 @@ _api._Py_GetConfig.restype = ctypes.c_void_p
 
 
 def _wide(text: str) -> bytes:
-    """A C wide string. (Not by a codec: the codec's module would stay behind in `sys.modules`.)"""
-    return bytes(ctypes.create_unicode_buffer(text))
+    """A C wide string. (Not by a codec, whose module would stay behind in `sys.modules`; nor by an array of ctypes, whose
+    type would be garbage that the program's collector counts.)
+    """
+    return b"".join(ord(each).to_bytes(_WIDE, sys.byteorder) for each in f"{text}\0")
 
 
 def _copied(text: str) -> int:
