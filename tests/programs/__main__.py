@@ -40,12 +40,14 @@ def main() -> None:
                 continue
             row = {
                 "name": program.name, "kind": program.kind, "moves": trip.moves, "runs": trip.runs,
-                "refused": dict(trip.refused), "wrong": trip.wrong, "python": options.python,
+                "refused": dict(trip.refused), "wrong": trip.wrong, "failed": trip.failed, "python": options.python,
             }  # fmt: skip
             print(f"{program.name:32} moves {trip.moves:3} refused {sum(trip.refused.values()):3} runs {trip.runs:2}"
                   f" {'WRONG' if trip.wrong else ''} {time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
             for why, count in trip.refused.most_common(3):
                 print(f"    {count} x {why[:300]}")
+            if trip.failed:
+                print("    fails by itself:", trip.failed[:300])
             for wrong in trip.wrong:
                 print("   ", wrong, flush=True)
             if options.keep is not None:

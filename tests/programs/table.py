@@ -70,7 +70,7 @@ def _why(program: Program, row: dict[str, Any]) -> str:
     if row["refused"]:
         said.append(program.stays or "; ".join(sorted({_short(why) for why in row["refused"]})[:2]))
     elif not row["moves"]:
-        said.append(row.get("failed", "ended before it could be moved").lower())
+        said.append(row["failed"] or "ended before it could be moved")
     return "; ".join(said)
 
 

@@ -16,7 +16,7 @@ from .catalog import BY_NAME, PROGRAMS, Program
 from .travel import Trip, travel
 
 SAMPLE = ("difflib_pages", "csv_totals")  # of the standard library, and quick to import
-ROUNDS = 150  # to begin with
+MOVES = 3  # of each; `python -m tests.programs` moves it 20 times
 
 
 def check(trip: Trip) -> None:
@@ -36,13 +36,13 @@ def test_moved_at_random_instants(
         python = environment.python()
     except environment.Missing as why:
         pytest.skip(str(why))
-    trip = travel(program, local_cluster, moves=20, seed=seed, python=python)
+    trip = travel(program, local_cluster, moves=MOVES, seed=seed, python=python)
     check(trip)
 
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_sample_is_moved(name: str, local_cluster: LocalCluster, seed: int) -> None:
-    trip = travel(BY_NAME[name], local_cluster, moves=2, seed=seed, python=sys.executable, rounds=ROUNDS)
+    trip = travel(BY_NAME[name], local_cluster, moves=2, seed=seed, python=sys.executable)
     assert trip.wrong == []
     assert trip.refused == {}
     assert trip.moves > 0

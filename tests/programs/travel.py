@@ -1,30 +1,28 @@
-"""One program, moved until it has been moved often enough, and compared with its plain run.
+"""One program, moved until it has been moved often enough, and compared with a plain run of the same length.
 
-A benchmark or script repeats its work as often as lasts some seconds here; what ends before it was moved often enough
-is run again, and for longer if there was no move at all. The instants are random.
+It repeats its work until it is told that it was moved often enough, or long enough (`shim/rounds.py`); what ends before
+is run again. The instants are random.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import resource
-import subprocess
+import tempfile
+import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 
 from sojourn.client import MoveReport, Process
-from sojourn.errors import Refused, WrongState
-from sojourn.testing import LocalCluster, Outcome, Scenario
+from sojourn.testing import LocalCluster, Operator, Outcome, Scenario, wandering
 
 from . import environment
 from .catalog import PYPERFORMANCE, SCRIPTS, SHIM, Program
 
-LASTS = 2.0  # seconds of processor time that a run is to take; a first move takes as long as its imports
-MOST_ROUNDS = 5000
+LONGEST = 60.0  # seconds, after which it is not moved again; a plain run is to be as long
 MOST_RUNS = 4
-LONGER = 4  # times, after a run that ended before it could be moved
 PAUSE = 0.12  # the longest time between two moves
 _VOLATILE = re.compile(
     rb"/\S*sojourn-run-\w+|\d+\.\d+(?: ?[mun]?s\b|sec| usec| msec)|0x[0-9a-f]+|\d+\.\d{3,}s|best of \d+: \S+"
@@ -40,6 +38,7 @@ class Trip:
     runs: int = 0
     refused: Counter[str] = field(default_factory=Counter[str])
     wrong: list[str] = field(default_factory=list[str])
+    failed: str = ""  # what its plain run ends with, if that is an error
 
     @property
     def unexplained(self) -> list[str]:
@@ -48,7 +47,8 @@ class Trip:
         return [why for why in self.refused if not (known and re.search(known, why))]
 
 
-def scenario_of(program: Program, python: str, rounds: int) -> Scenario:
+def scenario_of(program: Program, python: str, **rounds: str) -> Scenario:
+    """`rounds` are the variables that say how often it repeats its work."""
     path, arguments = None, program.args
     if program.kind == PYPERFORMANCE:
         path = environment.benchmarks(python) / f"bm_{program.script}" / "run_benchmark.py"
@@ -59,74 +59,45 @@ def scenario_of(program: Program, python: str, rounds: int) -> Scenario:
     return Scenario(
         path, *arguments, module=None if path else program.module, files=program.files(), stdin=program.stdin,
         python=python,
-        env={"PYTHONPATH": str(SHIM), "ROUNDS": str(rounds), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"},
+        env={"PYTHONPATH": str(SHIM), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80", **rounds},
     )  # fmt: skip
 
 
-def rounds_of(program: Program, python: str, local: LocalCluster) -> int:
-    """How often its work is repeated in a run that lasts long enough."""
-    if not program.repeats:
-        return 1
-    few, many = 1, 4
-    took = [_seconds(scenario_of(program, python, rounds), local) for rounds in (few, many)]
-    each = max((took[1] - took[0]) / (many - few), LASTS / MOST_ROUNDS)
-    return max(1, min(MOST_ROUNDS, round((LASTS - took[0]) / each)))
-
-
-def _seconds(scenario: Scenario, local: LocalCluster) -> float:
-    def used() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    before = used()
-    scenario.plain(local)
-    return used() - before
-
-
-def travel(
-    program: Program, local: LocalCluster, *, moves: int, seed: int, python: str, rounds: int | None = None
-) -> Trip:
+def travel(program: Program, local: LocalCluster, *, moves: int, seed: int, python: str) -> Trip:
     """Move it at so many random instants, in as many runs as that takes."""
-    rounds = rounds or rounds_of(program, python, local)
-    scenario = scenario_of(program, python, rounds)
-    expected = scenario.plain(local)
     trip, choose = Trip(program), Random(f"{seed} {program.name}")
     while (left := moves - trip.moves - sum(trip.refused.values())) > 0 and trip.runs < MOST_RUNS and not trip.wrong:
-        outcome = scenario.run(local, _mover(choose, left))
+        with tempfile.TemporaryDirectory(prefix="sojourn-enough-", dir=local.shared) as folder:
+            enough = Path(folder) / "enough"
+            outcome = scenario_of(program, python, ENOUGH=str(enough)).run(local, _mover(choose, left, enough))
+            rounds = enough.read_text()
+        expected = scenario_of(program, python, ROUNDS=rounds).plain(local)
         trip.runs += 1
         trip.moves += len(outcome.moves)
         trip.refused.update(outcome.refused)
         if _plain(outcome) != _plain(expected):
             trip.wrong.append(_difference(expected, outcome))
-        elif not outcome.moves and not outcome.refused and program.repeats:  # too short for a first move here
-            rounds *= LONGER
-            scenario = scenario_of(program, python, rounds)
-            expected = scenario.plain(local)
+        elif expected.exit_code:
+            trip.failed = expected.err.decode(errors="replace").strip().rpartition("\n")[2]
     return trip
 
 
-def _mover(choose: Random, moves: int):
-    def move_on(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
-        done: list[MoveReport] = []
-        refused: list[str] = []
-        here = process.info().node
-        while len(done) + len(refused) < moves:
-            try:
-                process.wait(choose.uniform(0, PAUSE))
-                break
-            except TimeoutError:
-                pass
-            there = choose.choice([node for node in nodes if node != here])
-            try:
-                done.append(process.move(there))
-                here = there
-            except WrongState:
-                break  # it has ended
-            except Refused as why:
-                refused.append("; ".join([str(why), *map(str, getattr(why, "reasons", []))]))
-        return done, refused
+def _mover(choose: Random, moves: int, enough: Path) -> Operator:
+    """Moves it so often, if there is time, and then says that this is enough."""
 
-    return move_on
+    def pauses() -> Iterator[float]:
+        end = time.monotonic() + LONGEST
+        for _ in range(moves):
+            if time.monotonic() < end:
+                yield choose.uniform(0, PAUSE)
+
+    def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        try:
+            return wandering(choose, pauses())(process, nodes)
+        finally:
+            enough.touch()
+
+    return operator
 
 
 def _plain(outcome: Outcome) -> Outcome:

@@ -27,6 +27,7 @@ from sojourn.testing.scenario import (
     moved,
     roaming,
     staying,
+    wandering,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "processes_of",
     "roaming",
     "staying",
+    "wandering",
 ]

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,23 +52,43 @@ def staying(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[
     return [], []
 
 
+def wandering(choose: random.Random, pauses: Iterable[float]) -> Operator:
+    """Moves it to another node, which `choose` chooses, after each of these seconds, until it ends."""
+
+    def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
+        moves: list[MoveReport] = []
+        refused: list[str] = []
+        here = process.info().node
+        for pause in pauses:
+            if _ended(process, pause):
+                break
+            there = choose.choice([node for node in nodes if node != here])
+            try:
+                moves.append(process.move(there))
+                here = there
+            except WrongState:
+                break  # it ended meanwhile
+            except Refused as why:
+                refused.append(str(why))
+        return moves, refused
+
+    return operator
+
+
 def moved(times: int, *, seed: int, within: float = 1.0) -> Operator:
     """Moves it `times` times between random nodes, at random instants spread over `within` seconds."""
 
     def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
         choose = random.Random(seed)
-        return _move_on(process, nodes, choose, [choose.uniform(0, 2 * within / times) for _ in range(times)])
+        pauses = [choose.uniform(0, 2 * within / times) for _ in range(times)]
+        return wandering(choose, pauses)(process, nodes)
 
     return operator
 
 
 def roaming(*, seed: int, at_most: int = 1000) -> Operator:
     """Moves it on as soon as it has arrived, until it ends."""
-
-    def operator(process: Process, nodes: list[str]) -> tuple[list[MoveReport], list[str]]:
-        return _move_on(process, nodes, random.Random(seed), [0.0] * at_most)
-
-    return operator
+    return lambda process, nodes: wandering(random.Random(seed), [0.0] * at_most)(process, nodes)
 
 
 class frozen:
@@ -173,26 +193,6 @@ class cloned:
         said, log = b"", process.logs(follow=True, err=False)
         while self._after not in said:
             said += next(log).data
-
-
-def _move_on(
-    process: Process, nodes: list[str], choose: random.Random, pauses: list[float]
-) -> tuple[list[MoveReport], list[str]]:
-    moves: list[MoveReport] = []
-    refused: list[str] = []
-    here = process.info().node
-    for pause in pauses:
-        if _ended(process, pause):
-            break
-        there = choose.choice([node for node in nodes if node != here])
-        try:
-            moves.append(process.move(there))
-            here = there
-        except WrongState:
-            break  # it ended meanwhile
-        except Refused as why:
-            refused.append(str(why))
-    return moves, refused
 
 
 def _ended(process: Process, within: float) -> bool:

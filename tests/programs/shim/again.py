@@ -1,13 +1,14 @@
-"""`again.py MODULE [ARGUMENT…]`: runs a tool as `python -m MODULE ARGUMENT…` does, ROUNDS times in one process."""
+"""`again.py MODULE [ARGUMENT…]`: runs a tool as `python -m MODULE ARGUMENT…` does, again and again in one process."""
 
-import os
 import runpy
 import sys
+
+from rounds import rounds
 
 _, module, *arguments = sys.argv
 ended = None
 sys.path.insert(0, "")
-for _ in range(int(os.environ["ROUNDS"])):
+for _ in rounds():
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

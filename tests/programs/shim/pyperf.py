@@ -1,4 +1,4 @@
-"""Stands where pyperf stands: runs a benchmark's function so many times in this very process, and prints what it gives.
+"""Stands where pyperf stands: runs a benchmark's function again and again in this very process, and prints what it gives.
 
 pyperf starts a process for each sample and times it; here the benchmark itself is what is looked at. Each different
 result is printed once, by its digest, so that those of a run that was moved can be compared with those of one that
@@ -8,12 +8,11 @@ was not.
 import argparse
 import asyncio
 import hashlib
-import os
 import runpy
 import sys
 from time import perf_counter  # noqa: F401  (benchmarks take it from here)
 
-ROUNDS = int(os.environ.get("ROUNDS", "1"))
+from rounds import rounds
 
 
 def python_implementation():
@@ -48,8 +47,12 @@ class Runner:
         """One that is `python -m MODULE ARGS` is run here."""
         self.parse_args()
         assert command[1] == "-m", command
-        sys.argv = command[2:]
-        runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+        for _ in rounds():
+            sys.argv = command[2:]
+            try:
+                runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+            except SystemExit as exit:
+                print(name, "exit code", exit.code)
 
     def _timed(self, seconds):
         """What such a function gives is how long it took."""
@@ -57,13 +60,13 @@ class Runner:
 
     def _rounds(self, name, once):
         self.parse_args()
-        seen = set()
-        for _ in range(ROUNDS):
+        seen, done = set(), 0
+        for done in rounds():
             result = digest(once())
             if result not in seen:
                 seen.add(result)
                 print(name, result, flush=True)
-        print(name, "done", ROUNDS, flush=True)
+        print(name, "done", done, flush=True)
 
 
 def digest(value):
