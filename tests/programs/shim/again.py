@@ -9,6 +9,8 @@ _, module, *arguments = sys.argv
 ended = None
 sys.path.insert(0, "")
 for _ in rounds():
+    if sys.stdout.closed:  # some tools close it
+        sys.stdout = open(1, "w", closefd=False)
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Stands where pyperf stands: runs a benchmark's function again and again in this very process, and prints what it gives.
+"""Stands where pyperf stands: runs a benchmark's function again and again in this very process, and prints its results.
 
 pyperf starts a process for each sample and times it; here the benchmark itself is what is looked at. Each different
 result is printed once, by its digest, so that those of a run that was moved can be compared with those of one that

@@ -46,8 +46,8 @@ _api._Py_GetConfig.restype = ctypes.c_void_p
 
 
 def _wide(text: str) -> bytes:
-    """A C wide string. (Not by a codec, whose module would stay behind in `sys.modules`; nor by an array of ctypes, whose
-    type would be garbage that the program's collector counts.)
+    """A C wide string. (Not by a codec, whose module would stay behind in `sys.modules`; nor by an array of ctypes,
+    whose type would be garbage that the program's collector counts.)
     """
     return b"".join(ord(each).to_bytes(_WIDE, sys.byteorder) for each in f"{text}\0")
 
