@@ -69,6 +69,7 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     while at is not None and at is not base:
         reading = Reading(at)
         reading.check_namespace()
+        reading.check_imports()
         reading.read_locals()
         if readings:
             _read_outer(reading, readings[-1], live)

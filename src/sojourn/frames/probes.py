@@ -80,13 +80,15 @@ class Words:
                 self._find_in(step, "of a step", task)
                 asyncio.Future.cancel(future)
                 wakeup(future)
-                self._find(task, cancelled=seen.pop())
+                self._find(task, cancelled=seen[0])
+                seen.pop().__traceback__ = None  # it holds this frame, and that the task
             finally:
                 coroutine.close()
                 _forget(asyncio, task)
             self._find_counts(loop, context)
             self._find_marks(loop)
             self._find_counter(loop)
+            loop.calls.clear()  # a program that counts what its collector finds is not to find the probes
         self._find_traceback(loop)
         self.step_type, self.iterator_type = type(step), type(iterator)
         self.wakeup_definition = _word(id(wakeup) + HEAD).value

@@ -15,6 +15,7 @@ from .sites import Pin
 
 _GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
 _OPTIMIZED = 1
+_IMPORTS = "<frozen importlib._bootstrap>"
 
 
 class Reading:
@@ -61,6 +62,12 @@ class Reading:
             return
         what = "exec() with a namespace of its own" if code.co_name == "<module>" else "the body of a class"
         raise Pin(self.frame.f_back or self.frame, f"held by {what}, {code.co_qualname}")
+
+    def check_imports(self) -> None:
+        """What imports holds locks that are this process's, whoever called it."""
+        code = self.record.code
+        if code.co_filename == _IMPORTS and code.co_name != "_call_with_frames_removed":
+            raise Pin(self.frame.f_back or self.frame, "held by an import")
 
     def read_locals(self) -> None:
         for index in range(self.code_facts.locals_count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import ctypes
 import os
 import select
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
@@ -132,6 +134,25 @@ def test_where_an_exception_for_a_thread_was_taken_back(driver: Driver) -> None:
     finally:
         interrupts.settle()  # on 3.12 the flag is still up
     assert driver.stacks
+
+
+def test_an_import_is_waited_out_whoever_began_it(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        @property
+        def find_spec(self) -> Callable[..., None]:
+            held.append(_imp.lock_held())
+            tap()
+            return lambda *_: None
+
+    def finds() -> bool:
+        return find_spec("sojourn_nowhere") is None
+
+    held: list[bool] = []
+    monkeypatch.setattr(sys, "meta_path", [Finder()])
+    assert driver.run(finds)
+    (mode, stack), = driver.stacks
+    assert held == [True]  # an import would not go on where it is not
+    assert mode == "exact" and "_find_spec" not in [r.name for r in stack.records]
 
 
 def test_a_pin_moves_the_event_outward(driver: Driver) -> None:

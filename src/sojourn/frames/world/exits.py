@@ -28,17 +28,11 @@ from sojourn.frames.memory import Memory
 _WORD = 8
 _PAGE = 4096
 _LIMIT = 1 << 20
+_interpreter = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyInterpreterState_Get", ctypes.pythonapi))
 
 
 def _marker() -> None:
     """Registered for a moment, to be found."""
-
-
-def _interpreter() -> int:
-    get = ctypes.pythonapi["PyInterpreterState_Get"]
-    get.restype = ctypes.c_void_p
-    get.argtypes = []
-    return get() or 0
 
 
 def _calibrate() -> int | None:
@@ -51,7 +45,7 @@ def _calibrate() -> int | None:
         atexit.unregister(_marker)
         return None
     try:
-        base = _interpreter()
+        base = _interpreter() or 0
         state = b""
         while len(state) < _LIMIT and (page := memory.read(base + len(state), _PAGE)):
             state += page

@@ -10,7 +10,7 @@ from frozen_program import refused
 from sojourn.frames.memory import Memory
 
 PROGRAM = """
-    import gc, os, signal, socket, threading
+    import asyncio, gc, os, signal, socket, threading
     def ask():
         os.kill(os.getpid(), signal.SIGURG)
         for _ in range(100_000):  # a refusal comes after some attempts
