@@ -6,16 +6,21 @@ Here lists and dicts are announced and filled later, as instances are. A tuple c
 announced with everything it nests, innermost first, and the loader builds one after the other.
 
 What the dump itself makes (arguments, states, batches) has to be there at once and is written in place: it is marked as
-`ours`, with what lies directly in it. Should that be a list of the program's, it costs a level of recursion, no more.
+`ours`, with what lies in it, as deep as reducers nest what they make. Should that be the program's, it costs as many
+levels of recursion, no more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from .containers import DICT, LIST, TUPLES, fill_dict
 from .contents import fill_list
 from .dumper import Dumper, Preset
+
+_OURS = 5  # as deep as what a reducer gives is nested
 
 
 def _announce_list(dumper: DeepDumper, obj: list[Any]) -> Any:
@@ -34,6 +39,10 @@ def _announce_dict(dumper: DeepDumper, obj: dict[Any, Any]) -> Any:
         return announced
     Dumper.later(dumper, fill_dict, obj, dumper.only([part for item in obj.items() for part in item]))
     return (DICT, dumper.announce(obj), len(obj))
+
+
+def _announce_frozenset(dumper: DeepDumper, obj: frozenset[Any]) -> Any:
+    return dumper.ours(Dumper.special[frozenset](dumper, obj))
 
 
 def _announce_tuple(dumper: DeepDumper, obj: tuple[Any, ...]) -> Any:
@@ -92,12 +101,11 @@ class DeepDumper(Dumper):
         return made
 
     def ours(self, made: Any) -> Any:
-        if type(made) in _SPECIAL:
-            self._ours[id(made)] = made
-            if type(made) not in (dict, bytearray):
-                for part in made:
-                    if type(part) in _SPECIAL:
-                        self._ours[id(part)] = part
+        parts: Iterable[Any] = (made,)
+        for _ in range(_OURS):
+            found = {id(part): part for part in parts if type(part) in _SPECIAL and id(part) not in self._ours}
+            self._ours.update(found)
+            parts = chain.from_iterable(map(_within, found.values()))
         return made
 
     def is_ours(self, obj: Any) -> bool:
@@ -108,9 +116,16 @@ class DeepDumper(Dumper):
         return type(part) is tuple and bool(part) and not self.is_ours(part)
 
 
+def _within(made: Any) -> Iterable[Any]:
+    if type(made) is dict:
+        return made.values()
+    return () if type(made) is bytearray else made
+
+
 _SPECIAL: dict[type, Any] = {
     **Dumper.special,
     list: _announce_list,
     dict: _announce_dict,
     tuple: _announce_tuple,
+    frozenset: _announce_frozenset,
 }

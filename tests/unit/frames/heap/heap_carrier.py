@@ -21,8 +21,10 @@ import sojourn.frames.heap as heap, sojourn.resources.fileobjects
 main = types.ModuleType("__main__"); main.__builtins__ = __builtins__
 sys.modules["__main__"] = main
 exec(compile(open({program!r}).read(), {program!r}, "exec"), main.__dict__)
-buffers = []
-data = heap.dump([main.__dict__["make"](), main.__dict__["check"], main], buffers=buffers, code=[main])
+buffers, nest = [], []
+for _ in range({deep}):
+    nest = [nest]
+data = heap.dump([main.__dict__["make"](), main.__dict__["check"], main, nest], buffers=buffers, code=[main])
 with open({image!r}, "wb") as file:
     file.write(len(data).to_bytes(8, "little") + data)
     for each in buffers:
@@ -38,16 +40,23 @@ whole = open({image!r}, "rb").read()
 parts, at = [], 0
 while at < len(whole):
     size = int.from_bytes(whole[at:at + 8], "little"); parts.append(whole[at + 8:at + 8 + size]); at += 8 + size
-made, check, main = heap.load(parts[0], [bytearray(p) for p in parts[1:]])
+made, check, main, nest = heap.load(parts[0], [bytearray(p) for p in parts[1:]])
 assert main is sys.modules["__main__"]
 check(made)
 """
 
 
 def carry(
-    program: str, folder: Path, *, python: str = sys.executable, extra: dict[str, str] | None = None
+    program: str,
+    folder: Path,
+    *,
+    python: str = sys.executable,
+    extra: dict[str, str] | None = None,
+    deep: int = 0,
 ) -> str:
     """Run `make` in one process and `check` in another; returns what the second one printed.
+
+    Beside it there are so many lists in each other; from a thousand on it is another dump that is used (`deep`).
 
     Raises AssertionError with the output of the process that failed.
     """
@@ -58,7 +67,7 @@ def carry(
     env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(folder)}
     output = ""
     for script in (WRITE, READ):
-        text = script.format(source=str(SOURCE), program=str(path), image=str(image))
+        text = script.format(source=str(SOURCE), program=str(path), image=str(image), deep=deep)
         if script is READ:
             env.pop("PYTHONPATH")
         done = subprocess.run(

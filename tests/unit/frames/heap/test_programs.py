@@ -18,6 +18,11 @@ def test_program(program: Path, tmp_path: Path) -> None:
     carry(program.read_text(), tmp_path)
 
 
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_program_with_deep_data(program: Path, tmp_path: Path) -> None:
+    carry(program.read_text(), tmp_path, deep=3000)
+
+
 def test_modules_of_the_program_travel_with_code_and_state(tmp_path: Path) -> None:
     carry(
         """
