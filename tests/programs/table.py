@@ -64,7 +64,7 @@ def merged(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _why(program: Program, row: dict[str, Any]) -> str:
     said = ["earlier version"] if row.get("earlier") else []
     if row["wrong"] and row["moves"]:
-        said.append(f"**differs**: {program.differs or 'see below'}")
+        said.append("**differs**: see below")
     elif row["wrong"]:
         said.append("output differs without a move")
     if row["refused"]:
