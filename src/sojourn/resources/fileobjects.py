@@ -219,7 +219,7 @@ def _text(obj: Any, dumper: Dumper) -> Any:
         return detached_text, settings
     if obj.closed:
         dumper.later(fill_file_attributes, obj, dict(obj.__dict__))
-        return closed_text, (getattr(buffer, "name", None), *settings)
+        return closed_text, (_name_of(buffer), *settings)
     if type(buffer) in _BUFFERED:
         if buffer.writable():
             _write_out(obj)
@@ -266,6 +266,13 @@ def _under(obj: Any, name: str) -> Any:
     try:
         return getattr(obj, name)
     except ValueError:
+        return None
+
+
+def _name_of(buffer: Any) -> Any:
+    try:
+        return buffer.name
+    except (AttributeError, ValueError):  # some do not tell it when they are closed
         return None
 
 
@@ -359,4 +366,3 @@ registry.register(
 )
 registry.register(*_BUFFERED, reduce=_buffered)
 registry.register(io.TextIOWrapper, reduce=_text)
-registry.refuses("it is a view of this node's memory and files", "close it before the move", "mmap.mmap")

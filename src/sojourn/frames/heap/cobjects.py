@@ -17,7 +17,7 @@ from sojourn.frames.caches import counts, set_counts
 from sojourn.frames.course import giving_code
 
 from .contents import Gone, new_reference
-from .dumper import Dumper
+from .dumper import Dumper, Refuse
 from .functions import library_attribute
 from .iterators import fill_attributes
 from .registry import constructor, is_class, reduces, refuses
@@ -279,4 +279,27 @@ refuses("it holds addresses of this process", "keep plain values instead",
         "_ctypes._Pointer", "_ctypes.CFuncPtr", "ctypes.CDLL", "_ctypes.PyCFuncPtr")  # fmt: skip
 refuses("the kernel keeps its state", "make it anew where it is used",
         "select.poll", "select.kqueue")  # fmt: skip
-refuses("it maps memory of this process", "read what is needed, and open it again", "mmap.mmap")
+
+# Files in memory
+
+
+@reduces("_io.BytesIO", "_io.StringIO")
+def _reduce_memory_file(file: Any, dumper: Dumper) -> Any:
+    if not file.closed:
+        return file.__reduce_ex__(4)
+    dumper.later(fill_attributes, file, [part for item in file.__dict__.items() for part in item])
+    return closed_file, (type(file),)
+
+
+@reduces("mmap.mmap")
+def _reduce_map(file: Any, dumper: Dumper) -> Any:
+    if not file.closed:
+        raise Refuse(file, "it is a view of this node's memory and files", "close it before the move")
+    return closed_file, (type(file), -1, 1)
+
+
+@constructor
+def closed_file(cls: Any, *arguments: Any) -> Any:
+    made = cls(*arguments)
+    made.close()
+    return made
