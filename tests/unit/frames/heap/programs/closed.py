@@ -14,7 +14,8 @@ def make():
     made = [io.BytesIO(b"bytes"), io.StringIO("text"), mmap.mmap(-1, 4096), tempfile.SpooledTemporaryFile()]
     made[0].word = "of its own"
     under = io.BytesIO(b"under")
-    made += [under, io.TextIOWrapper(under), io.BufferedReader(io.BytesIO(b"read")), open(path, "w+"), open(path, "rb", 0)]
+    made += [under, io.TextIOWrapper(under), io.BufferedReader(io.BytesIO(b"read"))]
+    made += [open(path, "w+"), open(path, "rb", 0)]
     made += [bz2.open(path, "wt"), gzip.open(path, "wt"), bz2.open(path, "wb")]
     for each in made:
         each.close()
