@@ -17,7 +17,7 @@ from tests.versions import OWN, present
 
 from . import environment
 from .catalog import BY_NAME, PROGRAMS
-from .travel import travel
+from .travel import Trip, travel
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
             began = time.monotonic()
             try:
                 trip = travel(program, local, moves=options.moves, seed=options.seed, python=python)
-            except Exception:
+            except Exception as failure:
                 print(program.name, "FAILED", traceback.format_exc(limit=-3), flush=True)
-                continue
+                trip = Trip(program, failed=str(failure)[:200])
             row = {
                 "name": program.name, "kind": program.kind, "moves": trip.moves, "runs": trip.runs,
                 "refused": dict(trip.refused), "wrong": trip.wrong, "failed": trip.failed, "python": options.python,
@@ -47,7 +47,7 @@ def main() -> None:
             for why, count in trip.refused.most_common(3):
                 print(f"    {count} x {why[:300]}")
             if trip.failed:
-                print("    fails by itself:", trip.failed[:300])
+                print("    failed:", trip.failed[:300])
             for wrong in trip.wrong:
                 print("   ", wrong, flush=True)
             if options.keep is not None:

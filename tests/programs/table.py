@@ -28,49 +28,57 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
         lines.append(
             f"| {program.name} | {program.kind} | {row['moves']} | {refused} | {_why(program, row)} |"
         )
-    moved = sum(1 for program in run if rows[program.name]["moves"])
-    refused = sum(1 for program in run if not rows[program.name]["moves"] and rows[program.name]["refused"])
-    right = sum(1 for program in run if rows[program.name]["moves"] and not rows[program.name]["wrong"])
     missing = ", ".join(program.name for program in PROGRAMS if program not in run)
-    lines += [
-        "",
-        f"Of {len(PROGRAMS)} programs {len(run)} were run: {moved} moved ({right} of these ended as their plain runs), "
-        f"{refused} were refused every time, and {len(run) - moved - refused} ended, or failed, before "
-        "they could be moved.",
-    ]
+    lines += ["", counted(run, rows)]
     lines += [f"Not run: {missing}."] if missing else []
     return "\n".join(lines)
 
 
+def counted(run: list[Program], rows: dict[str, dict[str, Any]]) -> str:
+    """A program moves if it was moved at least once and all its runs ended as their plain ones."""
+    moving = [each for each in run if rows[each.name]["moves"] and not rows[each.name]["wrong"]]
+    always = [each for each in moving if not rows[each.name]["refused"]]
+    fixed = [each for each in run if each.stays and each not in moving]
+    moves = sum(rows[each.name]["moves"] for each in run)
+    free = len(run) - len(fixed)
+    return (
+        f"Of {len(PROGRAMS)} programs {len(run)} were run, and moved {moves} times. {len(moving)} move: they were "
+        f"moved at least once, and all their runs ended as their plain runs; {len(always)} of these were never "
+        f"refused. {len(fixed)} stay for what is fixed by nature. **{_share(len(moving), free)} of what is not fixed "
+        f"by nature moves ({len(moving)} of {free}); {_share(len(moving), len(run))} of all that were run.**"
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f}%" if whole else "none"
+
+
 def merged(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """All runs of a program together, none left out; those of an earlier version count where there are no others."""
+    """All runs of a program together, none left out."""
     found: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: bool(row.get("earlier"))):
-        before = found.get(row["name"])
-        if before is None:
-            found[row["name"]] = row
-        elif bool(before.get("earlier")) == bool(row.get("earlier")):
-            refused = Counter(before["refused"])
-            refused.update(row["refused"])
-            whole = {
-                **before,
-                "moves": before["moves"] + row["moves"],
-                "wrong": before["wrong"] + row["wrong"],
-            }
-            found[row["name"]] = {**whole, "refused": dict(refused)}
+    for row in rows:
+        before = found.get(row["name"], {"moves": 0, "wrong": [], "refused": {}})
+        refused = Counter[str](before["refused"])
+        refused.update(row["refused"])
+        found[row["name"]] = {
+            **row,
+            "moves": before["moves"] + row["moves"],
+            "wrong": before["wrong"] + row["wrong"],
+            "refused": dict(refused),
+        }
     return found
 
 
 def _why(program: Program, row: dict[str, Any]) -> str:
-    said = ["earlier version"] if row.get("earlier") else []
+    said: list[str] = []
     if row["wrong"] and row["moves"]:
         said.append("**differs**: see below")
     elif row["wrong"]:
         said.append("output differs without a move")
     if row["refused"]:
-        said.append(program.stays or "; ".join(sorted({_short(why) for why in row["refused"]})[:2]))
+        said.append(program.stays or program.yet or "; ".join(sorted({_short(why) for why in row["refused"]})[:2]))
     elif not row["moves"]:
-        said.append(row["failed"] or "ended before it could be moved")
+        said.append(row.get("failed") or "ended before it could be moved")
     return "; ".join(said)
 
 

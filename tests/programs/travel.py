@@ -25,7 +25,7 @@ LONGEST = 60.0  # seconds, after which it is not moved again; a plain run is to 
 MOST_RUNS = 4
 PAUSE = 0.12  # the longest time between two moves
 _VOLATILE = re.compile(
-    rb"/\S*sojourn-run-\w+|\d+\.\d+(?: ?[mun]?s\b|sec| usec| msec)|0x[0-9a-f]+|\d+\.\d{3,}s|best of \d+: \S+"
+    rb"/\S*sojourn-run-\w+|\d+\.\d+(?: ?[mun]?s\b|sec| usec| msec)|0x[0-9a-f]+|\d+\.\d{3,}s|best of \d+: \S+ \w+"
 )
 
 
@@ -38,7 +38,7 @@ class Trip:
     runs: int = 0
     refused: Counter[str] = field(default_factory=Counter[str])
     wrong: list[str] = field(default_factory=list[str])
-    failed: str = ""  # what its plain run ends with, if that is an error
+    failed: str = ""  # what its plain run ends with, if that is an error; or why it could not be moved at all
 
     @property
     def unexplained(self) -> list[str]:
