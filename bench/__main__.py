@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import commands, copies, images, memory, moves, overhead, scale, threads, trust
+from bench import commands, copies, freezing, images, memory, moves, overhead, scale, threads, trust
 from bench.figure import Figure, keep, show
 from bench.threads import switches
 from sojourn.testing import LocalCluster
@@ -37,6 +37,9 @@ def main() -> None:
         "overhead": lambda local, quick: overhead.measure(local, console, rounds=3 if quick else 11),
     }
     alone: dict[str, Callable[[bool], list[Figure]]] = {  # without a cluster
+        "freezing": lambda quick: freezing.measure(
+            console, requests=10 if quick else 100, crowds=10 if quick else 50, seconds=4 if quick else 16
+        ),
         "threads": lambda quick: threads.measure(console, rounds=3 if quick else 7, scale=0.2 if quick else 1.0),
         "switches": lambda quick: switches.measure(console, OUT, rounds=3 if quick else 9, scale=0.2 if quick else 1.0),
     }

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 
 def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, result: Any = None,
-                  waited: float = 0.0, other: Other | None = None) -> Stack:  # fmt: skip
+                  waited: float = 0.0, other: Other | None = None,
+                  live: LiveObjects | None = None) -> Stack:  # fmt: skip
     """Capture `frame` and everything outside it up to, not including, `base`.
 
     Args:
@@ -56,6 +57,7 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
         result: what the call gives in mode "called".
         waited: seconds already spent in the call, in mode "reexecute".
         other: whose frame it is, if not the caller's.
+        live: for stacks that are captured one after another, with nothing of the program run in between.
 
     Raises:
         Pin: `pin.frame` cannot be captured now.
@@ -64,7 +66,7 @@ def capture_stack(frame: FrameType, *, base: FrameType | None, mode: Mode, resul
     current = sys.exc_info()[1] if other is None else other.handled
     readings: list[Reading] = []  # innermost first
     ahead: list[FrameRecord] = []  # frames that a prologue is about to rebuild
-    live = LiveObjects()
+    live = live or LiveObjects()
     at: FrameType | None = frame
     while at is not None and at is not base:
         reading = Reading(at)

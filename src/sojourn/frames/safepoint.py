@@ -15,7 +15,7 @@ The callback captures, or raises `Pin` with the frame that holds the stack back:
 soon as that frame's C call returns, while the frames inside run at full speed. There are no timers in the program:
 whoever sent the signal sends it again (`retap`) until it has an answer. At each such tap, a frame found inside a C
 call that may be made again (`blocking.BLOCKING`) is captured in that call; an armed frame that has ended is replaced
-by the one interrupted now.
+by the one interrupted now. While other threads hold the program back (`Elsewhere`) nothing is armed in between.
 
 The program is not to notice the signal. Calls restart by themselves (PEP 475), but `signal.pause` returns: at the end
 of the handler, `keep_pausing` waits on in its place until another signal comes. Two limits are stated and not hidden:
@@ -114,12 +114,13 @@ class SafePoint:
     def retap(self, frame: FrameType) -> None:
         """The signal came again, and has interrupted `frame`."""
         frame, armed = self.program_frame(frame), self._armed
-        if self._callback is None or armed is None:
+        if self._callback is None:
             return
-        self._probe.renew()
+        if armed is not None:
+            self._probe.renew()
         if frame is not armed:
             self._blocked_since = None
-            if not (self._pin and self._pin.frame is armed and _encloses(armed, frame)):
+            if not (armed and self._pin and self._pin.frame is armed and _encloses(armed, frame)):
                 self._pin = None  # the armed frame has ended, or waits, or runs something that can be captured
                 self._arm_or_note(frame)
         elif blocking_call(frame):
@@ -194,7 +195,10 @@ class SafePoint:
             done = callback(frame, mode)
         except Pin as pin:
             self._pin = bare(pin)
-            if pin.frame is not frame and not isinstance(pin, Elsewhere):
+            if isinstance(pin, Elsewhere):
+                if mode == "exact":
+                    self._disarm()  # until the signal comes again: an event at each instruction would slow it down
+            elif pin.frame is not frame:
                 self._arm_or_note(pin.frame)
             return
         except BaseException as error:

@@ -25,6 +25,7 @@ from sojourn.frames.layout import VERSION
 from sojourn.frames.record import Stack
 from sojourn.frames.resume import build
 from sojourn.frames.safepoint import SIGNAL, SafePoint, displaced_by
+from sojourn.frames.sites import Elsewhere
 
 
 class Late(SafePoint):
@@ -67,6 +68,41 @@ class Driver:
 
     def resume(self) -> Any:
         return build(self.stacks[-1][1].records)()
+
+
+class HeldElsewhere(Driver):
+    """Other threads hold it back, for as long as `held` says."""
+
+    held, attempts = True, 0
+
+    def callback(self, frame: FrameType, mode: Mode) -> bool:
+        self.attempts += 1
+        if self.held:
+            raise Elsewhere([Pin(frame, "it runs")])
+        return super().callback(frame, mode)
+
+
+def test_while_other_threads_hold_it_back_the_program_is_tried_once_for_each_signal() -> None:
+    driver = HeldElsewhere()
+    former = signal.signal(SIGNAL, driver.handler)
+
+    def program() -> int:
+        total = number = 0
+        while number < 999:
+            number += 1
+            total += number
+            if number in (200, 400, 600):
+                driver.held = number < 600
+                tap()
+        return total
+
+    try:
+        assert driver.run(program) == 499_500
+    finally:
+        signal.signal(SIGNAL, former)
+    assert driver.attempts == 3
+    assert [mode for mode, _ in driver.stacks] == ["exact"] and driver.resume() == 499_500
+    assert not driver.point.active
 
 
 @pytest.fixture

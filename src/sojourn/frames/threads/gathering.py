@@ -30,6 +30,7 @@ from sojourn.frames import contexts, loops
 from sojourn.frames.blocking import Blocked
 from sojourn.frames.capture import capture_stack
 from sojourn.frames.incall import Other, blocked_in, blocking_call
+from sojourn.frames.layout import LiveObjects
 from sojourn.frames.memory import Memory
 from sojourn.frames.pause import collector_paused
 from sojourn.frames.record import Stack, ThreadRecord
@@ -49,6 +50,7 @@ _PAUSE = 0.0001
 _RUNS = "it runs"
 _TASKS = "/proc/self/task"
 _UNDISTURBED = 100.0  # seconds
+_QUICK = 0.0005  # for those that have yet to come to their next instruction, with others there that compute
 
 
 class _Waiting(NamedTuple):
@@ -71,6 +73,7 @@ class Gathering:
         self._parking: Parking | None = None
         self._pins: dict[int, Pin] = {}
         self._stuck: dict[int, _Stuck] = {}  # who was late the last time
+        self._told: list[Pin] = []  # what was said of them
         self._waiting: dict[int, _Waiting] = {}
         self._members: list[tuple[State, Stack]] = []
         self._proof: list[tuple[int, str]] = []
@@ -96,17 +99,25 @@ class Gathering:
         parking.begin()
         if not self._stuck:  # before anything lets go of the interpreter lock, which many may wait for
             self._arm_all(parking, sys._current_frames())
-        with Memory() as memory:
-            late = self._still_stuck(parking, memory)
-            if not late:
-                self._signals = self._signals or Deferred()
-                late = self._gathered(parking, memory)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(interval, _QUICK))
+        try:
+            with Memory() as memory:
+                late = self._still_stuck(parking, memory)
                 if not late:
-                    self._captured_at = time.monotonic()
-                    return
+                    self._signals = self._signals or Deferred()
+                    late = self._gathered(parking, memory)
+                    if not late:
+                        self._captured_at = time.monotonic()
+                        return
+        finally:
+            sys.setswitchinterval(interval)
         parking.only({*self._stuck, *self._pins})
         self._let_signals_in()
-        raise Elsewhere([_named(pin) for pin in late])
+        frames = {pin.frame for pin in late}
+        told = [pin for pin in self._told if pin.frame in frames]
+        self._told = told if len(told) == len(late) else [_named(pin) for pin in late]
+        raise Elsewhere(self._told)
 
     def _gathered(self, parking: Parking, memory: Memory) -> list[Pin]:
         """All brought to rest and captured; or, when for too long nobody more has come, those that are late."""
@@ -172,7 +183,7 @@ class Gathering:
     def release(self) -> None:
         """Let all go on; nothing of ours remains."""
         self._pins, self._stuck, self._waiting, self._members = {}, {}, {}, []
-        self._here = None
+        self._told, self._here = [], None
         self._let_signals_in()
         if self._parking is not None:
             self._parking.clear()
@@ -285,7 +296,7 @@ class Gathering:
     ) -> list[Pin]:
         late: list[Pin] = []
         members: list[tuple[State, Stack]] = []
-        handling, lines = handled(), dict(proof)
+        handling, lines, live = handled(), dict(proof), LiveObjects()
         for state in everyone:
             waiting = self._waiting.get(state.ident)
             frame = parking.parked.get(state.ident) if waiting is None else waiting.frame
@@ -296,9 +307,8 @@ class Gathering:
                 other.words = partial(kernel.words_above, waiting.call.stack, memory)
                 other.blocked = waiting.blocked
             try:
-                stack = capture_stack(
-                    frame, base=None, mode="exact" if waiting is None else "reexecute", other=other
-                )
+                mode = "exact" if waiting is None else "reexecute"
+                stack = capture_stack(frame, base=None, mode=mode, other=other, live=live)
             except Pin as pin:
                 late.append(bare(pin))
                 self._wait_for(parking, state, frame, pin)

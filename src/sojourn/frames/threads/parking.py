@@ -46,6 +46,7 @@ class _Events(Protocol):
 
     def arm(self, state: State, frame: FrameType) -> None: ...
     def disarm(self, frame: FrameType) -> None: ...
+    def spare(self, idents: Collection[int]) -> None: ...  # all threads but these
     def off(self) -> None: ...
 
 
@@ -95,6 +96,7 @@ class Parking:
             frame = self._armed.pop(ident)
             if frame not in self._armed.values():
                 self._events.disarm(frame)
+        self._events.spare(idents)
         for ident in set(self._gates).difference(idents):
             self.let_go(ident)
 
@@ -160,11 +162,17 @@ class _Traced:
         else:
             frame.f_trace = theirs
 
-    def off(self) -> None:
+    def spare(self, idents: Collection[int]) -> None:
+        """A thread that is traced is slow, even with nothing to call."""
         for state in others():
+            if state.ident in idents:
+                continue
             place = state.address + self._place
             if _word(place).value == self._function and not _word(place + 16).value:
                 _set_trace(state.address, None, None)
+
+    def off(self) -> None:
+        self.spare(())
 
     def _local(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "opcode":
@@ -216,6 +224,9 @@ class _Monitored:
             self._codes[code] = left
         elif self._codes.pop(code, 0):
             _monitoring.set_local_events(self._tool, code, _monitoring.events.NO_EVENTS)
+
+    def spare(self, idents: Collection[int]) -> None:
+        """Events are of code that is armed, and cost nothing elsewhere."""
 
     def off(self) -> None:
         if self._tool < 0:
