@@ -73,9 +73,18 @@ class Host:
     def attempt(self, frame: FrameType, mode: Mode) -> bool:
         if time.monotonic_ns() < self.not_before:
             raise self.late
-        began = time.monotonic_ns()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {SIGNAL})
         within, self.busy = self.busy, True
+        try:
+            self.freeze(frame, mode)
+            return True
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self.busy = within
+
+    def freeze(self, frame: FrameType, mode: Mode) -> None:
+        """Brought to rest, captured, let go and told."""
+        began = time.monotonic_ns()
         try:
             self.gathering.gather(frame)
             gathered = time.monotonic_ns()
@@ -87,9 +96,6 @@ class Host:
                 self.gathering.release()
             self.pins.append(pin.describe())
             raise
-        finally:
-            self.busy = within
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         captured = time.monotonic_ns()
         tasks = os.listdir("/proc/self/task")
         asked = time.monotonic_ns()
@@ -100,7 +106,6 @@ class Host:
         self.tell(
             at=captured, pins=self.pins[:1], threads=len(tasks) - 1, gathering=gathered - began, floor=floor
         )
-        return True
 
 
 def base_of(frame: FrameType) -> FrameType | None:

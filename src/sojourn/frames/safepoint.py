@@ -194,6 +194,8 @@ class SafePoint:
         try:
             done = callback(frame, mode)
         except Pin as pin:
+            if self._callback is not callback:
+                return
             self._pin = bare(pin)
             if isinstance(pin, Elsewhere):
                 if mode == "exact":
@@ -204,7 +206,7 @@ class SafePoint:
         except BaseException as error:
             self.failure = error
             done = True
-        if done:
+        if done and self._callback is callback:  # else a signal at its end has brought the next request
             self.cancel()
 
     def _arm_or_note(self, frame: FrameType) -> None:

@@ -44,13 +44,13 @@ from .states import State, handled, others
 
 PATIENCE = 0.03  # seconds that threads may take to come to rest, each after another, before they are all let go again
 LONGEST = 0.2  # and all of them together
+MOST_TIMES = 4  # twice as long after each time in vain, until it is so many times as long: the machine may be busy
 SOON = 0.01  # one that wakes up in less is waited for
 _LATEST = 0.5
 _PAUSE = 0.0001
 _RUNS = "it runs"
 _TASKS = "/proc/self/task"
 _UNDISTURBED = 100.0  # seconds
-_QUICK = 0.0005  # for those that have yet to come to their next instruction, with others there that compute
 
 
 class _Waiting(NamedTuple):
@@ -73,7 +73,9 @@ class Gathering:
         self._parking: Parking | None = None
         self._pins: dict[int, Pin] = {}
         self._stuck: dict[int, _Stuck] = {}  # who was late the last time
-        self._told: list[Pin] = []  # what was said of them
+        self._told: dict[tuple[FrameType, int], Pin] = {}  # what was said of who stands there
+        self._times = 1
+        self._presumed: dict[int, tuple[FrameType, int]] = {}  # who stands in a call that waits, by its frame
         self._waiting: dict[int, _Waiting] = {}
         self._members: list[tuple[State, Stack]] = []
         self._proof: list[tuple[int, str]] = []
@@ -99,36 +101,35 @@ class Gathering:
         parking.begin()
         if not self._stuck:  # before anything lets go of the interpreter lock, which many may wait for
             self._arm_all(parking, sys._current_frames())
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(interval, _QUICK))
-        try:
-            with Memory() as memory:
-                late = self._still_stuck(parking, memory)
+        with Memory() as memory:
+            late = self._still_stuck(parking, memory)
+            if not late:
+                self._signals = self._signals or Deferred()
+                late = self._gathered(parking, memory)
                 if not late:
-                    self._signals = self._signals or Deferred()
-                    late = self._gathered(parking, memory)
-                    if not late:
-                        self._captured_at = time.monotonic()
-                        return
-        finally:
-            sys.setswitchinterval(interval)
+                    self._captured_at = time.monotonic()
+                    return
+                self._times = min(2 * self._times, MOST_TIMES)
         parking.only({*self._stuck, *self._pins})
         self._let_signals_in()
-        frames = {pin.frame for pin in late}
-        told = [pin for pin in self._told if pin.frame in frames]
-        self._told = told if len(told) == len(late) else [_named(pin) for pin in late]
-        raise Elsewhere(self._told)
+        places = [(pin.frame, pin.frame.f_lasti) for pin in late]
+        self._told = {
+            place: self._told.get(place) or _named(pin) for place, pin in zip(places, late, strict=True)
+        }
+        raise Elsewhere(list(self._told.values()))
 
     def _gathered(self, parking: Parking, memory: Memory) -> list[Pin]:
         """All brought to rest and captured; or, when for too long nobody more has come, those that are late."""
-        began = since = time.monotonic()
+        patience, longest = (self._times * most + 2 * self._soon for most in (PATIENCE, LONGEST))
+        began = since = 0.0
         fewest = sys.maxsize
         while True:
             late = self._bring_to_rest(parking, memory) or self._capture(parking, memory)
             now = time.monotonic()
             if len(late) < fewest:
                 fewest, since = len(late), now
-            if not late or now - since > PATIENCE + 2 * self._soon or now - began > LONGEST + 2 * self._soon:
+            began = began or now  # after the first look, which may take long in itself
+            if not late or now - since > patience or now - began > longest:
                 return late
             time.sleep(_PAUSE)
 
@@ -142,7 +143,7 @@ class Gathering:
                 continue
             state = states[ident]
             if before.pin is None:
-                found = self._seen(parking, state, frame, memory)
+                found = self._waits(parking, state, frame, memory)
             else:
                 found = before.pin if kernel.proof_line(_TASKS, state.native) == before.line else None
             if isinstance(found, Pin):
@@ -182,8 +183,8 @@ class Gathering:
 
     def release(self) -> None:
         """Let all go on; nothing of ours remains."""
-        self._pins, self._stuck, self._waiting, self._members = {}, {}, {}, []
-        self._told, self._here = [], None
+        self._pins, self._stuck, self._presumed, self._waiting, self._members = {}, {}, {}, {}, []
+        self._told, self._times, self._here = {}, 1, None
         self._let_signals_in()
         if self._parking is not None:
             self._parking.clear()
@@ -197,16 +198,19 @@ class Gathering:
     # ---- coming to rest ----------------------------------------------------------------------------------------------
 
     def _bring_to_rest(self, parking: Parking, memory: Memory) -> list[Pin]:
-        """One look at everybody. Who is not at rest, each with what holds it back."""
+        """One look at everybody. Who is not at rest, each with what holds it back.
+
+        The kernel is asked when no frame shows anybody on the way: asking lets go of the interpreter lock each time,
+        and those who are about to stop need it.
+        """
         late: list[Pin] = []
-        stuck: dict[int, _Stuck] = {}
-        waiting: dict[int, _Waiting] = {}
+        self._stuck, self._waiting = {}, {}
         frames = sys._current_frames()
         self._arm_all(parking, frames)
         for state in others():
-            if state.ident in parking.parked:
-                continue
             frame = frames.get(state.ident)
+            if state.ident in parking.parked or (frame and self._presumed.get(state.ident) == (frame, frame.f_lasti)):
+                continue
             if frame is None:  # it has not begun, or has ended
                 late.append(Pin(self._here, "a thread begins or ends, or native code calls into Python"))
             elif is_arriving(frame) or is_standing(frame):
@@ -215,10 +219,25 @@ class Gathering:
                 found = self._seen(parking, state, frame, memory)
                 if isinstance(found, Pin):
                     late.append(found)
-                    stuck[state.ident] = _Stuck(frame, frame.f_lasti)
+                    self._stuck[state.ident] = _Stuck(frame, frame.f_lasti)
                 else:
-                    waiting[state.ident] = found
-        self._waiting, self._stuck = waiting, stuck
+                    self._presumed[state.ident] = frame, frame.f_lasti
+        return late or self._ask_kernel(parking, memory, frames)
+
+    def _ask_kernel(self, parking: Parking, memory: Memory, frames: dict[int, FrameType]) -> list[Pin]:
+        """Does everybody wait who seems to? Who does not, with the lock of the interpreter about to come."""
+        late: list[Pin] = []
+        self._presumed = {}
+        for state in others():
+            frame = frames.get(state.ident)
+            if frame is None or state.ident in parking.parked:
+                continue
+            found = self._waits(parking, state, frame, memory)
+            if isinstance(found, Pin):
+                late.append(found)
+                self._stuck[state.ident] = _Stuck(frame, frame.f_lasti)
+            else:
+                self._waiting[state.ident] = found
         return late
 
     def _arm_all(self, parking: Parking, frames: dict[int, FrameType]) -> None:
@@ -233,8 +252,8 @@ class Gathering:
                 with suppress(Pin):  # it is told when it is its turn
                     parking.arm(state, frame)
 
-    def _seen(self, parking: Parking, state: State, frame: FrameType, memory: Memory) -> Pin | _Waiting:
-        """A thread that is not parked: armed, and then in a call that may be made again, or late."""
+    def _seen(self, parking: Parking, state: State, frame: FrameType, memory: Memory) -> Pin | Blocked:
+        """A thread that is not parked: armed, and then by its frame in a call that may be made again, or late."""
         pin = self._pins.get(state.ident)
         if pin is not None and not _encloses(pin.frame, frame):
             del self._pins[state.ident]
@@ -243,13 +262,16 @@ class Gathering:
             parking.arm(state, frame if pin is None else pin.frame)
         except Pin as why:
             return why
-        if pin is not None:
-            return pin
-        blocked = blocking_call(frame, memory)
-        if blocked is not None:
-            call = kernel.look(state.native)
-            if call is not None and kernel.waits_in(call, blocked.kind, blocked.receiver, memory):
-                return _Waiting(frame, blocked, call)
+        return pin or blocking_call(frame, memory) or Pin(frame, _RUNS)
+
+    def _waits(self, parking: Parking, state: State, frame: FrameType, memory: Memory) -> Pin | _Waiting:
+        """And by the kernel."""
+        found = self._seen(parking, state, frame, memory)
+        if isinstance(found, Pin):
+            return found
+        call = kernel.look(state.native)
+        if call is not None and kernel.waits_in(call, found.kind, found.receiver, memory):
+            return _Waiting(frame, found, call)
         return Pin(frame, _RUNS)
 
     # ---- at rest -----------------------------------------------------------------------------------------------------
@@ -258,13 +280,10 @@ class Gathering:
         """All are at rest: capture them. Nobody when that was done; else who was not at rest after all."""
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_UNDISTURBED)
-        parking.kept = True
         try:
             return self._captured(parking, memory)
         finally:
             sys.setswitchinterval(interval)
-            if not self._members:
-                parking.kept = False
 
     def _captured(self, parking: Parking, memory: Memory) -> list[Pin]:
         asked = others()

@@ -12,8 +12,8 @@ cannot be captured, the frame that holds it back is armed instead, and it parks 
 - 3.12 and later: `sys.monitoring`, INSTRUCTION events of the frames' code objects. Any other thread that runs this code
   parks too; so does one that has just been started.
 
-A gate opens by itself after `HOLD` seconds unless a capture is under way (`kept`), and its thread is left alone until
-all are gathered again (`begin`): the program must not stand still for good because one of its threads is late.
+A gate opens by itself after `HOLD` seconds unless all are being gathered (`kept`), and its thread is left alone until
+they are gathered again (`begin`): the program must not stand still for good because one of its threads is late.
 
 Whether a thread *stands* is not told by what it has written down: the interpreter may have given the lock to another
 one between the lines of `_arrived`, behind a gate that has opened by itself. It is told by the kernel, which shows it
@@ -66,6 +66,7 @@ class Parking:
     def begin(self) -> None:
         """All are to be gathered: those whose gates have opened by themselves, too."""
         self._left_alone.clear()
+        self.kept = True
 
     def arm(self, state: State, frame: FrameType) -> None:
         """Stop this thread where `frame` goes on. Raises Pin where it cannot be."""
