@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import collections
 import json
-import os
 import pickle
 import random
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -24,7 +24,7 @@ from sojourn.errors import Unmovable
 from sojourn.frames.boundary import Pin
 from sojourn.frames.capture import capture_stack
 
-_ASYNCIO = f"{os.sep}asyncio{os.sep}"
+_LIBRARY = re.compile(r"/(asyncio|concurrent/futures)/|/(threading|queue|_weakrefset)\.py$")  # what has state in it
 
 
 class Recorder:
@@ -54,7 +54,7 @@ class Recorder:
             self._take(frame)
 
     def _covers(self, code: CodeType) -> bool:
-        return code.co_filename == self.stage.program or (self.world and _ASYNCIO in code.co_filename)
+        return code.co_filename == self.stage.program or bool(self.world and _LIBRARY.search(code.co_filename))
 
     def _wanted(self, frame: FrameType) -> bool:
         key = frame.f_code, frame.f_lasti
@@ -65,8 +65,10 @@ class Recorder:
 
     def _take(self, frame: FrameType) -> None:
         try:
-            stack = capture_stack(frame, base=self.base, mode="exact")
-            image = worlds.dump(stack) if self.world else carrier.dump(stack)
+            if self.world:
+                image = worlds.take(frame, self.base)
+            else:
+                image = carrier.dump(capture_stack(frame, base=self.base, mode="exact"))
         except Pin as pin:
             self.pinned = id(pin.frame)
             self.pins[f"{pin.frame.f_code.co_qualname}:{pin.frame.f_lineno} {pin.why}"] += 1

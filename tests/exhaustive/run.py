@@ -7,8 +7,9 @@ directory and another pid, and that has imported only the engine; the hash seed 
 output, and the traceback it may end with, must be equal to the undisturbed run's. `--sample N` takes every Nth image on
 average, at random with the seed. `--chain N` freezes one run N times in a row, each time going on in a fresh process.
 
-The programs in `programs/worlds` are asyncio's: their images have the library's state in them, and are taken inside of
-asyncio, too. They are not chained.
+The programs in `programs/worlds` are asyncio's and those with threads: their images have the library's state in them,
+and are taken inside of asyncio and `threading`, too. It is the main thread that stands at every boundary; the others
+are brought to rest where they happen to be. They are not chained.
 """
 
 from __future__ import annotations

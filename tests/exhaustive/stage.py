@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import difflib
 import io
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
+
+import worlds
 
 DEPTH = 5_000  # frames: a random program may go deep, and whoever looks at it stands on its frames
 
@@ -56,7 +59,7 @@ def difference(expected: str, got: str) -> str:
 
 @contextmanager
 def opcodes(covers: Callable[[CodeType], bool], event: Callable[[FrameType], None]) -> Iterator[None]:
-    """Call `event(frame)` before every instruction of every frame whose code `covers` accepts."""
+    """Call `event(frame)` before every instruction of every frame of this thread whose code `covers` accepts."""
     if sys.version_info >= (3, 12):
         yield from _monitored(covers, event)
         return
@@ -82,6 +85,7 @@ def _monitored(covers: Callable[[CodeType], bool], event: Callable[[FrameType], 
     tool, events = 3, monitoring.events
     known: set[CodeType] = set()
     busy = False
+    me = _thread.get_ident()
 
     def entered(code: CodeType, *_: Any) -> None:
         if code not in known and covers(code):
@@ -90,13 +94,14 @@ def _monitored(covers: Callable[[CodeType], bool], event: Callable[[FrameType], 
 
     def instruction(code: CodeType, offset: int) -> None:
         nonlocal busy
-        if not busy:
+        if not busy and _thread.get_ident() == me:
             busy = True
             try:
                 event(sys._getframe(1))
             finally:
                 busy = False
 
+    worlds.ours(entered, instruction, covers)
     monitoring.use_tool_id(tool, "exhaustive")
     for number in (events.PY_START, events.PY_RESUME, events.PY_THROW):
         monitoring.register_callback(tool, number, entered)

@@ -127,7 +127,7 @@ class _Freezer:
             return self._attempt(frame, mode)
         except Elsewhere:
             self.not_before = time.monotonic() + _TAP
-            raise
+            return False  # at the next instruction again: the signal may not come again
         except Pin:
             self.gathering.release()
             raise

@@ -126,10 +126,12 @@ class Taps:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self._writing)
-            while not select.select([self._reading], [], [], every)[0]:
-                os.kill(parent, number)
-            os._exit(0)
+            try:
+                os.close(self._writing)
+                while not select.select([self._reading], [], [], every)[0]:
+                    os.kill(parent, number)
+            finally:
+                os._exit(0)
         os.close(self._reading)
 
     def __enter__(self) -> Taps:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import _thread
 import sys
+from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 from sojourn.frames.analyze import VERSION
@@ -32,9 +34,18 @@ def _module() -> dict[str, Any] | None:
 
 
 def thread_of(ident: int) -> Any:
-    """The `threading.Thread` of an identity, if it has one."""
+    """The `threading.Thread` of an identity, if it has one; that of a thread that is about to enter itself, too."""
     module = _module()
-    return None if module is None else module["_active"].get(ident)
+    if module is None:
+        return None
+    beginning = (each for each in list(module["_limbo"].values()) if ident and _ident_of(each) == ident)
+    return module["_active"].get(ident) or next(beginning, None)
+
+
+def _ident_of(thread: Any) -> Any:
+    """Its identity, which it has written down itself up to 3.12, and which its starter has from then on."""
+    known = vars(thread)
+    return getattr(known.get(END), "ident", None) if _HANDLES else known.get("_ident")
 
 
 def main_thread() -> Any:
@@ -47,11 +58,16 @@ def main_end() -> Any:
     return getattr(main_thread(), END)
 
 
-def in_use() -> bool:
-    """Does any thread stand where these tables are being changed?"""
+def in_use(frames: Iterable[FrameType] = ()) -> bool:
+    """Does any thread stand where these tables are being changed, or one of those that stand in `frames` where it is
+    given what others wait for its end with (up to 3.12 two things: made, and taken)?
+    """
     module = _module() or {}
     locks = [module.get(name) for name in _LOCKS]
-    return any(type(lock) in _C_LOCKS and repr(lock).startswith("<locked") for lock in locks)
+    if any(type(lock) in _C_LOCKS and repr(lock).startswith("<locked") for lock in locks):
+        return True
+    beginning = getattr(getattr(module.get("Thread"), "_set_tstate_lock", None), "__code__", None)
+    return beginning is not None and any(frame.f_code is beginning for frame in frames)
 
 
 def capture() -> Any:

@@ -49,6 +49,7 @@ SOON = 0.01  # one that wakes up in less is waited for
 _LATEST = 0.5
 _PAUSE = 0.0001
 _RUNS = "it runs"
+_WRITING = "a thread is writing down that it begins or ends"
 _TASKS = "/proc/self/task"
 _UNDISTURBED = 100.0  # seconds
 
@@ -96,6 +97,8 @@ class Gathering:
         self._members, self._proof, self._here = [], [], frame
         if not others():
             self.release()
+            if books.in_use():
+                raise Elsewhere([Pin(frame, _WRITING)])
             return
         parking = self._parking = self._parking or Parking()
         parking.begin()
@@ -304,9 +307,9 @@ class Gathering:
         for ident, each in self._waiting.items():
             if frames.get(ident) is not each.frame:
                 return [Pin(each.frame, "it has just woken up")]
-        if books.in_use():
+        if books.in_use(parking.parked.values()):
             parking.only(())
-            return [Pin(self._here, "a thread is writing down that it begins or ends")]
+            return [Pin(self._here, _WRITING)]
         with collector_paused():
             return self._captured_all(parking, everyone, proof, memory)
 

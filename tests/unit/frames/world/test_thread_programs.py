@@ -163,3 +163,47 @@ def test_calls_that_threads_and_pools_were_given_go_on_for_the_rest_of_their_tim
         moves=2,
     )
     assert printed.splitlines()[:3] == ["None 1024 True", "True True", "True"]
+
+
+def test_a_thread_that_has_not_entered_itself_yet_can_be_waited_for(tmp_path: Path) -> None:
+    printed = survive(
+        """
+        import threading
+        ready, go = threading.Semaphore(0), threading.Event()
+        class Late(threading.Thread):
+            def _set_native_id(self):
+                super()._set_native_id()
+                ready.release()
+                go.wait()
+        late = Late(target=print, args=("late",))
+        starter = threading.Thread(target=late.start)
+        starter.start()
+        ready.acquire()
+        freeze()
+        freeze()
+        go.set()
+        starter.join()
+        late.join()
+        print(late.is_alive(), threading.enumerate() == [threading.main_thread()])
+        """,
+        tmp_path,
+        moves=2,
+    )
+    assert printed.splitlines()[:2] == ["late", "False True"]
+
+
+def test_nothing_is_frozen_where_the_table_of_threads_is_locked(tmp_path: Path) -> None:
+    printed = survive(
+        """
+        import os, signal, threading
+        here = os.getpid()
+        with threading._active_limbo_lock:
+            signal.raise_signal(signal.SIGURG)
+            held = [number for number in range(100)]
+        while os.getpid() == here:
+            pass
+        print(threading.active_count(), len(held))
+        """,
+        tmp_path,
+    )
+    assert printed == "1 100\n"
