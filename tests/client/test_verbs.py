@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sojourn.client import Chunk, Cluster, connect, connect_async
-from sojourn.errors import NameTaken, NotFound, UsageError, WrongState
+from sojourn.client import Chunk, Cluster, Process, connect, connect_async
+from sojourn.errors import NameTaken, NotFound, SojournError, UsageError, WrongState
 from sojourn.testing import LocalCluster
 
 ECHO = """
@@ -183,3 +183,38 @@ def test_names_that_nobody_has(cluster: Cluster, spin: Path) -> None:
 def test_a_node_of_ones_choice(local_cluster: LocalCluster) -> None:
     with connect(local_cluster.home, node=local_cluster.nodes[-1]) as cluster:
         assert len(cluster.nodes()) == 3
+
+
+def test_what_was_built_in_vain_is_neither_heard_nor_finalized(
+    local_cluster: LocalCluster, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    """The target finds at the very end that it cannot have the process, and can have it later."""
+    source, target = local_cluster.nodes[:2]
+    (tmp_path / "folder" / "entry").mkdir(parents=True)
+    process = start(
+        """
+import os, tempfile, zipfile
+class Loud:
+    def __del__(self):
+        os.write(1, b"finalized\\n")
+with zipfile.ZipFile("archive", "w") as archive:
+    archive.writestr("member", "text")
+member = zipfile.ZipFile("archive").open("member")
+held = [Loud(), member, tempfile.NamedTemporaryFile(dir="."), *os.scandir("folder")]
+print("ready", flush=True)
+while not os.path.exists("go"):
+    pass
+held[2].write(b"still there")
+print(os.path.exists(held[2].name), member.read(), flush=True)
+""",
+        node=source,
+    )
+    (tmp_path / "folder" / "entry").rmdir()
+    for _ in range(2):
+        with pytest.raises(SojournError, match="DirEntry"):
+            process.move(target)
+    (tmp_path / "folder" / "entry").mkdir()
+    process.move(target)
+    (tmp_path / "go").touch()
+    assert process.wait(30).exit_code == 0
+    assert process.output() == (b"ready\nTrue b'text'\nfinalized\n", b"")

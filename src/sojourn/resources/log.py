@@ -81,6 +81,11 @@ class Log:
 
     # -- writing ---------------------------------------------------------------
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is an epoch to append to."""
+        return self.epoch in self._sizes
+
     def begin(self, epoch: int) -> None:
         """From here on `append` writes to this epoch's segment."""
         if epoch < max(self._sizes, default=0):

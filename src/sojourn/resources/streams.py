@@ -2,7 +2,8 @@
 
 Output: two pipes that are drained to the log whenever there is something in them, so that a program never
 waits for a reader and a blocked write is never carried over a move. When the disk refuses, the drain stops
-(the pipe fills, the program waits, nothing is lost), says so, and tries again.
+(the pipe fills, the program waits, nothing is lost), says so, and tries again. What comes before the log has an epoch
+is not the process's: a program that is built here, and may never run, is silent until it goes on.
 
 Input: a pipe that the node writes what clients send. The node keeps a read end of its own, so that it can
 take back what a frozen program has not read: `take` empties the pipe and gives all that waits, `give` puts it
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import struct
 import termios
@@ -25,6 +27,8 @@ from sojourn.resources.unread import Accepted, Unread
 
 CHUNK = 256 * 1024
 RETRY = 0.5  # seconds between two tries to write to a full disk
+SHOWN = 2000  # bytes
+log = logging.getLogger(__name__)
 
 Said = Callable[[str, bool], None]
 """Told what is wrong, and whether that is over."""
@@ -94,6 +98,10 @@ class OutputDrain:
             return b""
 
     def _keep(self) -> bool:
+        if not self._log.begun:
+            log.warning("a host that is no process wrote: %s", self._held[:SHOWN].decode(errors="replace"))
+            self._held = b""
+            return True
         try:
             self._log.append(self._stream, self._held)
         except OSError as error:

@@ -39,6 +39,23 @@ def test_drain_takes_all_at_once(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
+def test_what_comes_before_the_process_is_here_is_not_its_output(tmp_path: Path) -> None:
+    async def work() -> None:
+        log = Log(tmp_path / "log")
+        reading, writing = os.pipe()
+        drain = OutputDrain(reading, log, OUT, print)
+        os.write(writing, b"of nobody")
+        assert drain.drain()
+        log.begin(3)
+        os.write(writing, b"of the process")
+        os.close(writing)
+        await drain.ended
+        assert log.content() == b"of the process"
+        log.close()
+
+    asyncio.run(work())
+
+
 def test_a_full_disk_stops_the_drain_and_loses_nothing(tmp_path: Path) -> None:
     async def work() -> list[tuple[str, bool]]:
         log = Log(tmp_path / "log", 1)

@@ -2,6 +2,9 @@
 
 Everything that can fail is done by `thaw`: the descriptors, the world's edits, the heap, the frames. After `go` nothing
 of ours is between the program and its first instruction but the return to the interpreter (see `launch`).
+
+Where `thaw` fails, what has been built until then is kept, by the traceback of the failure, until the process is
+killed: finalizers of the program would remove its files, and write, while it goes on elsewhere.
 """
 # pyright: basic
 # (_signal has no stubs)
@@ -45,6 +48,7 @@ class Held:
         self._renamed = renamed
         self._carried: dict[str, Any] = {}
         self._thawed: api.Thawed | None = None
+        self._failed: list[BaseException] = []
 
     def serve(self) -> None:
         """Answers the node until `go`; does not return if the node goes away or discards us."""
@@ -62,8 +66,10 @@ class Held:
                 self._thaw(fds[0], fresh=request["fresh"])
                 answer: dict[str, Any] = {"ok": None}
             except SojournError as error:
+                self._failed.append(error)
                 answer = {"error": error.to_wire()}
             except Exception as error:
+                self._failed.append(error)
                 answer = {"error": as_internal(error).to_wire()}
             for fd in fds:
                 os.close(fd)
