@@ -112,7 +112,7 @@ def _of_theirs() -> list[Blocking]:
     if module is not select and _is_select(module):
         rows += _selecting(module)
     queues: Any = getattr(sys.modules.get("_queue"), "SimpleQueue", None)
-    if isinstance(queues, type) and type(vars(queues).get("get")) is _METHOD:
+    if issubclass(type(queues), type) and type(vars(queues).get("get")) is _METHOD:
         rows.append(Blocking(vars(queues)["get"], WAIT, 1))
     return rows
 

@@ -116,7 +116,7 @@ class Construct(Step):
     def pending(self) -> Call:
         made = self.made[0]
         initialize = find(type(made), "__init__")
-        if isinstance(initialize, (FunctionType, WrapperDescriptorType, MethodDescriptorType)):
+        if issubclass(type(initialize), (FunctionType, WrapperDescriptorType, MethodDescriptorType)):
             return partial(initialize, made, *self.arguments, **self.keywords)
         return partial(methodcaller("__init__", *self.arguments, **self.keywords), made)
 

@@ -244,10 +244,10 @@ def _c_callables() -> dict[int, Any]:
     found: dict[int, Any] = {}
     modules = (_functools, _io, _json, _operator, _socket, _sre, _thread, builtins, itertools, posix, select, time)
     for value in [v for module in modules for v in vars(module).values()]:
-        if isinstance(value, (type, BuiltinFunctionType)):
+        if issubclass(type(value), (type, BuiltinFunctionType)):
             found[id(value)] = value
-        if isinstance(value, type):
-            found.update((id(m), m) for m in vars(value).values() if isinstance(m, MethodDescriptorType))
+        if issubclass(type(value), type):
+            found.update((id(m), m) for m in vars(value).values() if issubclass(type(m), MethodDescriptorType))
     return found
 
 

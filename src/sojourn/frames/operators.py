@@ -107,7 +107,7 @@ def _arithmetic(site: Site) -> list[Any]:
         stages = [forward]
     elif issubclass(type(right), type(left)) and _overrides(type(right), type(left), reflected[0]):
         stages = [reflected, forward]
-    elif isinstance(find(type(left), forward[0]), WrapperDescriptorType) and find(type(left), reflected[0]) is None:
+    elif type(find(type(left), forward[0])) is WrapperDescriptorType and find(type(left), reflected[0]) is None:
         stages = [reflected, forward]  # a sequence made in C: its `+` and `*` come after all numbers
     else:
         stages = [forward, reflected]

@@ -83,7 +83,7 @@ class Reading:
         for index, kind in enumerate(kinds):
             value = self.view.slot(first + index)
             if kind == "L":
-                units = value.value if isinstance(value, TaggedInt) else value
+                units = value.value if issubclass(type(value), TaggedInt) else value
                 offset = 2 * int(units)
                 self.record.lasti[index] = self.plan.original_offset(offset) if self.plan else offset
             elif kind == "P":
@@ -91,7 +91,7 @@ class Reading:
                 self.stack.append(value)  # replaced by `settle_exceptions`
             elif value is NULL:
                 kind = "N"
-            elif isinstance(value, TaggedInt):
+            elif issubclass(type(value), TaggedInt):
                 # 3.15: the index of a loop whose iterable stands in the slot below
                 iterator = iter(self.stack[-1])
                 iterator.__setstate__(value.value)

@@ -51,10 +51,10 @@ def name_of(callable: Any) -> str:
     """`module.qualname` where there is one, without calling any code of the program."""
     if callable is GONE:
         return repr(GONE)
-    if not isinstance(callable, (type, FunctionType, BuiltinFunctionType, MethodType)):
+    if not issubclass(type(callable), (type, FunctionType, BuiltinFunctionType, MethodType)):
         kind = type(callable)
         qualname = getattr(callable, "__qualname__", None) if kind.__module__ == "builtins" else None
-        return f"{qualname}()" if isinstance(qualname, str) else f"a {kind.__module__}.{kind.__qualname__} object"
+        return f"{qualname}()" if issubclass(type(qualname), str) else f"a {kind.__module__}.{kind.__qualname__} object"
     module = getattr(callable, "__module__", None)
     prefix = "" if module in (None, "builtins") else f"{module}."
     return f"{prefix}{callable.__qualname__}()"

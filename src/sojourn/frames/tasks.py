@@ -90,9 +90,10 @@ def attributes(future: Any) -> dict[str, Any]:
 
 def stepped_by(callback: Any, generator: Any) -> Any:
     """The task whose step this callback is, if the step runs this coroutine or async generator; else None."""
-    kind, owner = type(callback), getattr(callback, "__self__", None)
-    ours = kind.__name__ == "TaskStepMethWrapper" or is_wakeup(callback)
-    return owner if ours and is_task(owner) and awaits(generator, coroutine_of(owner)) else None
+    if type(callback).__name__ != "TaskStepMethWrapper" and not is_wakeup(callback):
+        return None
+    owner = callback.__self__
+    return owner if is_task(owner) and awaits(generator, coroutine_of(owner)) else None
 
 
 def is_wakeup(function: Any) -> bool:

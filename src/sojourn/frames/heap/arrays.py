@@ -32,7 +32,7 @@ def _reduce_array(array: Any, dumper: Dumper) -> Any:
     numpy = sys.modules["numpy"]
     cls = type(array)
     base, objects = array.base, array.dtype == object
-    if array.dtype.hasobject and not objects and not isinstance(base, numpy.ndarray):
+    if array.dtype.hasobject and not objects and not issubclass(type(base), numpy.ndarray):
         return numpy.ndarray.__reduce_ex__(array, 4)  # a structure with objects in it
     attributes = _attributes(array, dumper)
     if attributes is not None:
@@ -50,7 +50,7 @@ def _reduce_array(array: Any, dumper: Dumper) -> Any:
         flat = array.reshape(-1, order="A")
         return mapped_array, (cls, array.shape, array.dtype, PickleBuffer(flat.view("u1")), order, writeable)
     start = array.__array_interface__["data"][0]
-    if isinstance(base, numpy.ndarray):
+    if issubclass(type(base), numpy.ndarray):
         offset = start - _lowest(base)
         if _lowest(base) != base.__array_interface__["data"][0]:
             raise Refuse(
@@ -75,7 +75,7 @@ def _attributes(array: Any, dumper: Dumper) -> Any:
 
 
 def _is_mapped(base: Any) -> bool:
-    owner = base.obj if isinstance(base, memoryview) else base  # numpy takes a view's owner for the base
+    owner = base.obj if issubclass(type(base), memoryview) else base  # numpy takes a view's owner for the base
     return id(owner) in _mapped
 
 

@@ -43,7 +43,7 @@ def unmovable(
 
 def _short(obj: Any) -> str:
     try:
-        text = object.__repr__(obj) if not isinstance(obj, str | int | type) else repr(obj)
+        text = object.__repr__(obj) if not issubclass(type(obj), str | int | type) else repr(obj)
     except Exception:
         text = "an object"
     return text if len(text) <= 80 else text[:77] + "…"
@@ -110,7 +110,7 @@ def find_path(culprit: Any, roots: list[tuple[str, Any]]) -> str | None:
 
 
 def _contents(obj: Any) -> list[Any]:
-    if isinstance(obj, FunctionType):
+    if issubclass(type(obj), FunctionType):
         return [obj.__closure__, obj.__defaults__, obj.__kwdefaults__, obj.__dict__]
     found = get_referents(obj)
     return [each for each in found if each is not type(obj)] if not is_class(obj) else found
@@ -126,20 +126,20 @@ def _spell(obj: Any, parents: dict[int, tuple[Any, Any]], names: dict[int, str])
 
 
 def _step(holder: Any, obj: Any) -> str:
-    if isinstance(holder, dict):
+    if issubclass(type(holder), dict):
         for key, value in dict.items(holder):
             if value is obj:
                 return f".{key}" if type(key) is str and key.isidentifier() else f"[{_short(key)}]"
         return "[a key]"
-    if isinstance(holder, list | tuple):
+    if issubclass(type(holder), list | tuple):
         for index, value in enumerate(holder):
             if value is obj:
                 return f"[{index}]"
-    if isinstance(obj, dict | CellType | tuple) and not isinstance(holder, dict):
-        return "" if not isinstance(obj, dict) or _is_attributes(holder, obj) else " -> a dict"
-    if isinstance(holder, CellType):
+    if issubclass(type(obj), dict | CellType | tuple) and not issubclass(type(holder), dict):
+        return "" if not issubclass(type(obj), dict) or _is_attributes(holder, obj) else " -> a dict"
+    if issubclass(type(holder), CellType):
         return " -> (closure)"
-    if isinstance(holder, MethodType):
+    if issubclass(type(holder), MethodType):
         return ".__self__"
     try:
         attributes = _attributes(holder, "__dict__")

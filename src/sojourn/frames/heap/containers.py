@@ -72,7 +72,7 @@ def keys_ready(dumper: Dumper, keys: Iterable[Any]) -> bool:
 
 
 def _parts(key: Any) -> Iterator[Any]:
-    return tuple.__iter__(key) if isinstance(key, tuple) else frozenset.__iter__(key)
+    return tuple.__iter__(key) if issubclass(type(key), tuple) else frozenset.__iter__(key)
 
 
 def _compares_plainly(cls: type) -> bool:
@@ -162,10 +162,10 @@ def _announce_bytearray(dumper: Dumper, obj: bytearray) -> Any:
 def note_hashes(dumper: Dumper, keys: Iterable[Any], hashes: Iterable[int], unready: list[Any]) -> None:
     """Collect [object, hash, …] of what cannot be hashed yet; a tuple is hashed by its parts."""
     for key, hashed in zip(keys, hashes, strict=True):
-        if isinstance(key, tuple) and type(key).__hash__ is tuple.__hash__:
+        if issubclass(type(key), tuple) and type(key).__hash__ is tuple.__hash__:
             parts = [part for part in tuple.__iter__(key) if not keys_ready(dumper, [part])]
             note_hashes(dumper, parts, map(hash, parts), unready)
-        elif python_made(type(key)) and not isinstance(key, frozenset) and not keys_ready(dumper, [key]):
+        elif python_made(type(key)) and not issubclass(type(key), frozenset) and not keys_ready(dumper, [key]):
             unready += (key, hashed)
 
 

@@ -122,7 +122,7 @@ def _not_plain(value: Any) -> Any:
 def _alone(function: Any, obj: Any, dumper: Dumper) -> tuple[Any, dict[str, Any] | None, Any]:
     """The function itself if the library has it; else its code, what it uses, and its defaults."""
     library = dumper.library
-    if library.named(function) or isinstance(function, BuiltinFunctionType):
+    if library.named(function) or issubclass(type(function), BuiltinFunctionType):
         return function, None, None
     if type(function) is not FunctionType:
         raise Refuse(obj, f"its restore function is a {name_of(type(function))}", "make it a function")

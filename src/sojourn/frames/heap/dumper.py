@@ -285,8 +285,8 @@ def _foreign(obj: Any, dumper: Dumper) -> Any:
         if type(failure) is TypeError and str(failure).startswith("cannot pickle"):
             raise Refuse(obj, *_SILENT) from None
         raise Refuse(obj, f"its __reduce_ex__ failed: {type(failure).__name__}: {failure}") from None
-    if not isinstance(reduced, str | tuple):
+    if not issubclass(type(reduced), str | tuple):
         raise Refuse(obj, f"its __reduce_ex__ gave {type(reduced).__name__}")
-    if isinstance(reduced, str) and not dumper.library.finds(obj, reduced):
+    if issubclass(type(reduced), str) and not dumper.library.finds(obj, reduced):
         raise Refuse(obj, f"it says that it is found as {reduced!r}, and it is not")
     return reduced

@@ -105,9 +105,9 @@ def _reduce_unknown(obj: Any, dumper: Dumper) -> Any:
         reduced = known(obj) if known is not None else obj.__reduce_ex__(4)
     except Exception as failure:
         raise Refuse(obj, f"{type(failure).__name__}: {failure}") from None
-    if not isinstance(reduced, str | tuple):
+    if not issubclass(type(reduced), str | tuple):
         raise Refuse(obj, f"its __reduce_ex__ gave {type(reduced).__name__}")
-    if isinstance(reduced, str):
+    if issubclass(type(reduced), str):
         return reduced
     make, arguments, *rest = reduced
     if make is _NEW_OBJECT and arguments[0] is cls:  # what every object says: attributes and slots are in its state

@@ -14,7 +14,14 @@ import sys
 from collections.abc import Iterator
 from gc import get_referents, get_referrers
 from itertools import islice
-from types import MappingProxyType
+from types import (
+    ClassMethodDescriptorType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 from sojourn.frames.analyze import VERSION
@@ -60,7 +67,7 @@ def dict_view(owner: dict[Any, Any], kind: int) -> Any:
 
 def _referent(obj: Any, kind: Any) -> Any:
     for each in get_referents(obj):
-        if isinstance(each, kind):
+        if issubclass(type(each), kind):
             return each
     return None
 
@@ -129,12 +136,18 @@ def reach() -> None:
         iterator.__setstate__(position)
 
 
+_DESCRIPTORS = (
+    *(GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType),
+    ClassMethodDescriptorType,
+)
+
+
 @reduces(MappingProxyType)
 def _reduce_proxy(proxy: Any, dumper: Dumper) -> Any:
     owner = get_referents(proxy)[0]
     if type(owner) is dict:
         for thing in owner.values():  # the proxy of a class's own dict?
-            cls = getattr(thing, "__objclass__", None)
+            cls = thing.__objclass__ if type(thing) in _DESCRIPTORS else None  # (nothing of the program is asked)
             if is_class(cls) and get_referents(class_dict(cls))[0] is owner:
                 return class_dict, (cls,)
         for cls in get_referrers(owner) if SHARED and "__module__" in owner else ():

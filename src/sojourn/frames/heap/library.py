@@ -53,14 +53,14 @@ def is_library(name: str, module: Any, folders: tuple[str, ...]) -> bool:
         return True
     attributes = module_dict(module)
     file = attributes.get("__file__")
-    if isinstance(file, str):
+    if issubclass(type(file), str):
         return file.startswith(folders)
     if name in _builtin_names or getattr(attributes.get("__spec__"), "origin", None) in _BUILT_IN:
         return True
     path = attributes.get("__path__")
     if path is not None:  # a namespace package: where are its parts?
         parts = getattr(path, "_path", path)
-        return all(isinstance(part, str) and part.startswith(folders) for part in parts)
+        return all(issubclass(type(part), str) and part.startswith(folders) for part in parts)
     parent, _, _ = name.partition(".")  # made at run time: by a package of the library, or by the program?
     if parent != name and parent in sys.modules:
         return is_library(parent, sys.modules[parent], folders)
@@ -77,7 +77,7 @@ class Library:
         self.library: dict[str, ModuleType] = {}
         self.dicts: dict[int, str] = {}  # id of a module's dict -> its name, program and library
         for name, module in list(sys.modules.items()):
-            if not is_module(module) or not isinstance(name, str):
+            if not is_module(module) or not issubclass(type(name), str):
                 continue
             theirs = name in pristine or is_library(name, module, self.folders)
             (self.library if theirs else self.modules)[name] = module
@@ -96,9 +96,9 @@ class Library:
         for part in qualname.split("."):
             if is_module(found):
                 found = module_dict(found).get(part)
-            elif isinstance(found, type):
+            elif issubclass(type(found), type):
                 found = _type_dict(found).get(part)
-                if isinstance(found, staticmethod | classmethod):
+                if issubclass(type(found), staticmethod | classmethod):
                     found = found.__func__
             else:
                 return None
@@ -123,11 +123,11 @@ class Library:
         """Module and qualified name of a class or function of the library, if they lead back to it."""
         if is_class(obj):
             module, qualname = type_module(obj), type.__dict__["__qualname__"].__get__(obj)
-        elif isinstance(obj, FunctionType | BuiltinFunctionType):
+        elif issubclass(type(obj), FunctionType | BuiltinFunctionType):
             module, qualname = obj.__module__, obj.__qualname__
         else:
             return None
-        if isinstance(module, str) and self.find(module, qualname) is obj:
+        if issubclass(type(module), str) and self.find(module, qualname) is obj:
             return module, qualname
         return None
 

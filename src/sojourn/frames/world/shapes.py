@@ -127,10 +127,10 @@ def label(value: Any) -> tuple[Any, ...]:
         return ("class", _text(_module(value)), _qualname(value))
     if is_module(value):
         return ("module", _text(module_dict(value).get("__name__")))
-    if isinstance(value, FunctionType):
+    if issubclass(type(value), FunctionType):
         code = value.__code__
         return ("function", _text(value.__module__), value.__qualname__, code.co_name, code.co_argcount)
-    if isinstance(value, BuiltinFunctionType):
+    if issubclass(type(value), BuiltinFunctionType):
         return ("builtin", _text(value.__module__), value.__qualname__)
     if type(value) is str:
         return ("text", value)
@@ -151,9 +151,9 @@ def key_tokens(keys: Any) -> Iterator[Any]:
         token = leaf(key)
         if is_leaf(token):
             yield token
-        elif isinstance(key, type | FunctionType | BuiltinFunctionType | ModuleType):
+        elif issubclass(type(key), type | FunctionType | BuiltinFunctionType | ModuleType):
             yield ("#", *label(key))
-        elif isinstance(key, ReferenceType):
+        elif issubclass(type(key), ReferenceType):
             target = ReferenceType.__call__(key)
             yield ("&", *label(target))
         else:

@@ -62,7 +62,7 @@ def _modules() -> Any:
     return list(sys.modules), {
         name: each
         for name, each in sys.modules.items()
-        if not isinstance(each, ModuleType) and each is not None
+        if not issubclass(type(each), ModuleType) and each is not None
     }
 
 

@@ -36,7 +36,7 @@ def hide(modules: Mapping[str, dict[str, Any]], importers: set[str]) -> None:
         del sys.modules[name]
     for name, attributes in modules.items():
         # Importing a library leaves its marks on others (importlib's does). `typing.io` is no module, but a class.
-        if name not in ("sys", "__main__") and isinstance(sys.modules[name], ModuleType):
+        if name not in ("sys", "__main__") and issubclass(type(sys.modules[name]), ModuleType):
             now = sys.modules[name].__dict__
             if type(now) is not dict:  # a class that stands for a module, as typing.io does
                 continue
@@ -76,7 +76,7 @@ def hold_library(ours: Iterable[ModuleType]) -> None:
     for module in ours:
         for name, value in list(module.__dict__.items()):
             if (
-                isinstance(value, ModuleType)
+                issubclass(type(value), ModuleType)
                 and value not in _REAL
                 and sys.modules.get(value.__name__) is value
             ):

@@ -66,7 +66,7 @@ def objections() -> list[str]:
 
 def _found_holder(fd: int, stack: Stack, library: Library) -> str:
     for thing in gc.get_objects():
-        if isinstance(thing, io.FileIO) or type(thing).__name__ in ("socket", "SSLSocket"):
+        if issubclass(type(thing), io.FileIO) or type(thing).__name__ in ("socket", "SSLSocket"):
             try:
                 if thing.fileno() != fd:
                     continue

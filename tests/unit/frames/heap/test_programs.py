@@ -10,15 +10,18 @@ PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.py"))
 NEEDS = {"pandas_tables": "pandas", "torch_tensors": "torch"}
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_program(program: Path, tmp_path: Path) -> None:
-    needed = NEEDS.get(program.stem)
+@pytest.fixture(params=PROGRAMS, ids=lambda path: path.stem)
+def program(request: pytest.FixtureRequest) -> Path:
+    needed = NEEDS.get(request.param.stem)
     if needed is not None and find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed here")
+    return request.param
+
+
+def test_program(program: Path, tmp_path: Path) -> None:
     carry(program.read_text(), tmp_path)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 def test_program_with_deep_data(program: Path, tmp_path: Path) -> None:
     carry(program.read_text(), tmp_path, deep=3000)
 
