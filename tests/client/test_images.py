@@ -30,16 +30,7 @@ from sojourn.image.manifest import VERSION
 from sojourn.testing import LocalCluster
 from sojourn.testing.leaks import SCRATCH
 
-from .programs import COUNT, forget, left
-
-RANDOM = """
-import random, select, sys
-random.seed(1)
-print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0)[0]:
-    pass
-print(random.random(), flush=True)
-"""
+from .programs import COUNT, RANDOM, forget, left
 
 
 def test_it_goes_on_with_its_identity_and_its_log(

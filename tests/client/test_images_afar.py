@@ -21,7 +21,7 @@ from sojourn.image.opened import opened
 from sojourn.image.signing import Believed
 
 from .places import Places, three_places
-from .test_images import COUNT, RANDOM, small_disk, still_runs
+from .programs import COUNT, RANDOM, small_disk, still_runs
 
 LARGE = """
 import random, sys

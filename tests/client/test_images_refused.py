@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +29,8 @@ from sojourn.image.opened import opened
 from sojourn.image.signing import Believed, KeyFile
 from sojourn.image.writing import finish
 from sojourn.testing import LocalCluster
-from sojourn.testing.leaks import SCRATCH
 
-from .programs import COUNT, left, still_runs
+from .programs import COUNT, left, small_disk, still_runs
 
 LARGE = """
 data = bytearray(64 << 20)
@@ -69,25 +66,6 @@ while True:
         process.freeze(tmp_path / "image")
     assert left(tmp_path) == set()
     still_runs(process)
-
-
-@contextmanager
-def small_disk(size: str) -> Generator[Path]:
-    """A file system of this size, for real."""
-    if os.geteuid():
-        pytest.skip("only root can mount a file system")
-    folder = Path(tempfile.mkdtemp(prefix="sojourn-disk-", dir=SCRATCH))
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False
-    )
-    if done.returncode:
-        folder.rmdir()
-        pytest.skip(f"no file system can be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
 
 
 @pytest.mark.parametrize("form", ["image", "image/"])

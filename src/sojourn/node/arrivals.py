@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAVING = 2.0  # seconds for a process to have left before it comes back
+LEAVING = 5.0  # seconds for a process to have left, or to be discarded, before it comes back
 
 _records = msgspec.msgpack.Decoder(Record)
 _offers = msgspec.msgpack.Decoder(Offer)
@@ -85,10 +85,12 @@ async def _proposal(link: Link) -> peer.Message | None:
 
 async def _place_for(node: Node, record: Record) -> Machine:
     """The machine that can take it. Raises Busy, NotFound, Refused."""
-    if process := node.processes.get(record.id):  # it left us a moment ago, and is coming back already
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAVING):
-                await process.gone.wait()
+    process = node.processes.get(record.id)
+    for over in (process and process.gone, node.landings.get(record.id)):
+        if over is not None:  # it left us a moment ago, or could not come, and is coming already
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING):
+                    await over.wait()
     if record.id in node.processes or record.id in node.expected:
         raise Busy(f"node {node.name} still has {record.name} in its hands")
     if node.ending.is_set():
@@ -135,10 +137,13 @@ async def _land(
         points=node.points,
     )
     node.expected.add(record.id)
+    over = node.landings[record.id] = asyncio.Event()
     try:
         outcome = await move.run()
     finally:
         node.expected.discard(record.id)
+        del node.landings[record.id]
+        over.set()
     _log_move(record, outcome, move.error, time.monotonic() - began, move.history)
     if outcome is Target.ARRIVED:
         for process in here:

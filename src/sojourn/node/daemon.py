@@ -92,6 +92,7 @@ class Node:
         self.store = Store(self.folder / "blobs")
         self.processes: dict[str, Process] = {}  # by id: those that are here
         self.expected: set[str] = set()  # ids of those that are about to be here
+        self.landings: dict[str, asyncio.Event] = {}  # set when a move to here is over, however it ended
         self.reserved: set[str] = set()  # ids of the copies that processes here are being cloned into
         self.draining = False  # nothing new comes here
         self.ending = asyncio.Event()  # somebody asked the node to end
