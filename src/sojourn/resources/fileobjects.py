@@ -101,7 +101,7 @@ def cookie_of(wrapper: Any, buffer: Any) -> int:
     """
     try:
         return wrapper.tell()
-    except OSError:  # "telling position disabled by next() call"
+    except (OSError, UnicodeError):  # "telling position disabled by next() call"; or it guesses wrong
         pass
     rest, decoder = unread_text(wrapper), decoder_of(wrapper)
     state = pending, flags = decoder.getstate()
