@@ -247,7 +247,12 @@ class Arena:
         self.ticker(name, node, **how)
 
     def nats(self, number: int) -> None:
-        os.kill(self.nats_pid, number)
+        """Send it a signal; a SIGSTOP has stopped all its threads when this returns."""
+        pid = self.nats_pid
+        os.kill(pid, number)
+        if number == signal.SIGSTOP:
+            stats = [each / "stat" for each in Path(f"/proc/{pid}/task").iterdir()]
+            self.until(lambda: all(b") T " in stat.read_bytes() for stat in stats), "NATS is stopped")
 
     @property
     def nats_pid(self) -> int:

@@ -21,7 +21,7 @@ from sojourn.testing.computers import Computer, Switch, why_not
 from sojourn.testing.leaks import SCRATCH, gone
 
 REPLICATED = 3  # computers, from which on each carries a part of the control plane (docs/decisions/0020)
-PATIENCE = 30.0  # seconds for that
+PATIENCE = 90.0  # seconds for that, which may take a second attempt
 
 
 class _Seed(msgspec.Struct):
