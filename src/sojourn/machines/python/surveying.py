@@ -80,7 +80,11 @@ def _company() -> list[str]:
     """Child processes, which do not travel."""
     reasons: list[str] = []
     for task in os.listdir("/proc/self/task"):
-        for child in kernel.read_file(f"/proc/self/task/{task}/children").decode().split():
+        try:
+            children = kernel.read_file(f"/proc/self/task/{task}/children").decode().split()
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            continue
+        for child in children:
             reasons.append(f"process {child} is a child of the program and stays here. Wait for its end first")
     return reasons
 
